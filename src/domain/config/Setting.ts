@@ -1,0 +1,106 @@
+/**
+ * What a setting of the configuration can be. Each is a Schema that also carries its documentation, so that the
+ * decoder, the error messages, the JSON Schema and the page in `docs/` all speak from one place.
+ */
+import { Duration, Effect, Schema, SchemaIssue, SchemaTransformation } from "effect"
+import * as Quantity from "./Quantity.ts"
+
+/** What people are told about a setting. */
+export interface Documentation {
+  /** What it does, in a sentence or two. */
+  readonly description: string
+  /** Its value when nobody sets it, as it would be written in the file; `undefined` where only the machine knows it. */
+  readonly default: string | number | boolean | undefined
+  /** Which values are allowed, to follow the words "allowed:". */
+  readonly allowed: string
+}
+
+/** The documentation that the functions below put on a Schema; `undefined` for any other Schema. */
+export const documentationOf = (schema: Schema.Constraint): Documentation | undefined =>
+  Schema.resolveAnnotations(schema)?.["setting"] as Documentation | undefined
+
+/** The part of the documentation that a setting gives for itself. */
+interface Told<A> {
+  readonly description: string
+  readonly default: A
+}
+
+/** A line of text. `allowed` says which, in words. */
+export const text = (
+  told: Told<string> | { readonly description: string },
+  rule: { readonly allowed: string; readonly pattern: RegExp }
+) => {
+  const fallback = "default" in told ? told.default : undefined
+  return Schema.String.check(Schema.isPattern(rule.pattern)).annotate({
+    description: told.description,
+    ...(fallback === undefined ? {} : { default: fallback }),
+    setting: { description: told.description, default: fallback, allowed: rule.allowed }
+  })
+}
+
+/** A whole number between two bounds, both included. */
+export const count = (told: Told<number>, bounds: { readonly minimum: number; readonly maximum: number }) =>
+  Schema.Int.check(Schema.isBetween(bounds)).annotate({
+    ...told,
+    setting: { ...told, allowed: `a whole number from ${bounds.minimum} to ${bounds.maximum}` }
+  })
+
+/** One of a few words. */
+export const choice = <const Words extends ReadonlyArray<string>>(told: Told<Words[number]>, words: Words) =>
+  Schema.Literals(words).annotate({ ...told, setting: { ...told, allowed: `one of ${words.join(", ")}` } })
+
+/** A decoder from text or number to a checked number of the smallest unit. */
+const withinBounds = (
+  value: number | undefined,
+  bounds: { readonly minimum: number; readonly maximum: number },
+  allowed: string
+): Effect.Effect<number, SchemaIssue.Issue> =>
+  value !== undefined && value >= bounds.minimum && value <= bounds.maximum
+    ? Effect.succeed(value)
+    : Effect.fail(new SchemaIssue.InvalidValue({ message: allowed }))
+
+/** A size, `"1 MiB"` or a number of bytes; decodes to a number of bytes. */
+export const size = (told: Told<string>, bounds: { readonly minimum: number; readonly maximum: number }) => {
+  const allowed =
+    `a number of bytes, or a size such as "64 KiB" or "1 MiB", ` +
+    `from ${Quantity.formatSize(bounds.minimum)} to ${Quantity.formatSize(bounds.maximum)}`
+  return Schema.Union([Schema.Natural, Schema.String.check(Schema.isPattern(Quantity.pattern(Quantity.sizeUnits)))])
+    .annotate({ ...told })
+    .pipe(
+      Schema.decodeTo(
+        Schema.Natural,
+        SchemaTransformation.transformEffect<number, number | string>({
+          decode: (input) =>
+            withinBounds(
+              typeof input === "number" ? input : Quantity.parse(input, Quantity.sizeUnits),
+              bounds,
+              allowed
+            ),
+          encode: (bytes) => Effect.succeed(Quantity.formatSize(bytes))
+        })
+      )
+    )
+    .annotate({ setting: { ...told, allowed } })
+}
+
+/** A time span with its unit, `"10 seconds"` or `"500 ms"`; decodes to a Duration of whole milliseconds. */
+export const duration = (told: Told<string>, bounds: { readonly minimum: string; readonly maximum: string }) => {
+  const allowed = `a number with its unit (ms, seconds, minutes, hours, days), from ${bounds.minimum} to ${bounds.maximum}`
+  const limits = {
+    minimum: Quantity.parse(bounds.minimum, Quantity.durationUnits)!,
+    maximum: Quantity.parse(bounds.maximum, Quantity.durationUnits)!
+  }
+  return Schema.String.check(Schema.isPattern(Quantity.pattern(Quantity.durationUnits)))
+    .annotate({ ...told })
+    .pipe(
+      Schema.decodeTo(
+        Schema.Duration,
+        SchemaTransformation.transformEffect<Duration.Duration, string>({
+          decode: (input) =>
+            Effect.map(withinBounds(Quantity.parse(input, Quantity.durationUnits), limits, allowed), Duration.millis),
+          encode: (duration) => Effect.succeed(Quantity.formatDuration(Duration.toMillis(duration)))
+        })
+      )
+    )
+    .annotate({ setting: { ...told, allowed } })
+}
