@@ -11,9 +11,11 @@ import {
   ConnAckProperties,
   ConnectProperties,
   DisconnectProperties,
+  hasNoWildcard,
   PublishProperties,
   ReasonProperties,
   SubscribeProperties,
+  TopicName,
   UnsubscribeProperties,
   Utf8String,
   WillProperties
@@ -33,11 +35,9 @@ export const PacketId = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum:
 
 const UInt16 = Schema.Int.pipe(Schema.check(Schema.isBetween({ minimum: 0, maximum: 0xffff })))
 
-const noTopicWildcard = Schema.makeFilter((topic: string) => !/[+#]/.test(topic) || "contains a wildcard")
-
 /** The Will of a CONNECT: what the server publishes when the connection ends badly (section 3.1.2.5). */
 export const Will = Schema.Struct({
-  topic: Utf8String.pipe(Schema.check(Schema.isNonEmpty(), noTopicWildcard)),
+  topic: TopicName,
   payload: BinaryData,
   qos: QoS,
   retain: Schema.Boolean,
@@ -71,7 +71,7 @@ export type ConnAck = typeof ConnAck.Type
 /** PUBLISH: an application message (section 3.3). */
 export const Publish = Schema.TaggedStruct("Publish", {
   /** Empty only when a topic alias stands for it. */
-  topic: Utf8String.pipe(Schema.check(noTopicWildcard)),
+  topic: Utf8String.pipe(Schema.check(hasNoWildcard)),
   payload: Schema.Uint8Array,
   qos: QoS,
   retain: Schema.Boolean,

@@ -34,11 +34,15 @@ export type PropertyCarrier =
   | "Disconnect"
   | "Auth"
 
+/** What a value must be beyond its type on the wire: 0 or 1, not 0, or a Topic Name. */
+export type ValueRule = "zeroOrOne" | "notZero" | "topicName"
+
 /** What the standard says of one property: table 2-4 of section 2.2.2.2. */
 export interface PropertyDefinition {
   readonly id: number
   readonly name: string
   readonly type: WireType
+  readonly rule?: ValueRule
   readonly carriers: ReadonlyArray<PropertyCarrier>
 }
 
@@ -56,12 +60,18 @@ const responses = [
 
 /** All properties, by their identifiers: table 2-4. */
 export const definitions = [
-  { id: 0x01, name: "payloadFormatIndicator", type: "byte", carriers: ["Publish", "Will"] },
+  { id: 0x01, name: "payloadFormatIndicator", type: "byte", rule: "zeroOrOne", carriers: ["Publish", "Will"] },
   { id: 0x02, name: "messageExpiryInterval", type: "fourByteInteger", carriers: ["Publish", "Will"] },
   { id: 0x03, name: "contentType", type: "utf8String", carriers: ["Publish", "Will"] },
-  { id: 0x08, name: "responseTopic", type: "utf8String", carriers: ["Publish", "Will"] },
+  { id: 0x08, name: "responseTopic", type: "utf8String", rule: "topicName", carriers: ["Publish", "Will"] },
   { id: 0x09, name: "correlationData", type: "binaryData", carriers: ["Publish", "Will"] },
-  { id: 0x0b, name: "subscriptionIdentifier", type: "variableByteInteger", carriers: ["Publish", "Subscribe"] },
+  {
+    id: 0x0b,
+    name: "subscriptionIdentifier",
+    type: "variableByteInteger",
+    rule: "notZero",
+    carriers: ["Publish", "Subscribe"]
+  },
   {
     id: 0x11,
     name: "sessionExpiryInterval",
@@ -72,27 +82,27 @@ export const definitions = [
   { id: 0x13, name: "serverKeepAlive", type: "twoByteInteger", carriers: ["ConnAck"] },
   { id: 0x15, name: "authenticationMethod", type: "utf8String", carriers: ["Connect", "ConnAck", "Auth"] },
   { id: 0x16, name: "authenticationData", type: "binaryData", carriers: ["Connect", "ConnAck", "Auth"] },
-  { id: 0x17, name: "requestProblemInformation", type: "byte", carriers: ["Connect"] },
+  { id: 0x17, name: "requestProblemInformation", type: "byte", rule: "zeroOrOne", carriers: ["Connect"] },
   { id: 0x18, name: "willDelayInterval", type: "fourByteInteger", carriers: ["Will"] },
-  { id: 0x19, name: "requestResponseInformation", type: "byte", carriers: ["Connect"] },
+  { id: 0x19, name: "requestResponseInformation", type: "byte", rule: "zeroOrOne", carriers: ["Connect"] },
   { id: 0x1a, name: "responseInformation", type: "utf8String", carriers: ["ConnAck"] },
   { id: 0x1c, name: "serverReference", type: "utf8String", carriers: ["ConnAck", "Disconnect"] },
   { id: 0x1f, name: "reasonString", type: "utf8String", carriers: responses },
-  { id: 0x21, name: "receiveMaximum", type: "twoByteInteger", carriers: ["Connect", "ConnAck"] },
+  { id: 0x21, name: "receiveMaximum", type: "twoByteInteger", rule: "notZero", carriers: ["Connect", "ConnAck"] },
   { id: 0x22, name: "topicAliasMaximum", type: "twoByteInteger", carriers: ["Connect", "ConnAck"] },
-  { id: 0x23, name: "topicAlias", type: "twoByteInteger", carriers: ["Publish"] },
-  { id: 0x24, name: "maximumQoS", type: "byte", carriers: ["ConnAck"] },
-  { id: 0x25, name: "retainAvailable", type: "byte", carriers: ["ConnAck"] },
+  { id: 0x23, name: "topicAlias", type: "twoByteInteger", rule: "notZero", carriers: ["Publish"] },
+  { id: 0x24, name: "maximumQoS", type: "byte", rule: "zeroOrOne", carriers: ["ConnAck"] },
+  { id: 0x25, name: "retainAvailable", type: "byte", rule: "zeroOrOne", carriers: ["ConnAck"] },
   {
     id: 0x26,
     name: "userProperties",
     type: "utf8StringPair",
     carriers: ["Connect", "Will", "Publish", "Subscribe", "Unsubscribe", ...responses]
   },
-  { id: 0x27, name: "maximumPacketSize", type: "fourByteInteger", carriers: ["Connect", "ConnAck"] },
-  { id: 0x28, name: "wildcardSubscriptionAvailable", type: "byte", carriers: ["ConnAck"] },
-  { id: 0x29, name: "subscriptionIdentifiersAvailable", type: "byte", carriers: ["ConnAck"] },
-  { id: 0x2a, name: "sharedSubscriptionAvailable", type: "byte", carriers: ["ConnAck"] }
+  { id: 0x27, name: "maximumPacketSize", type: "fourByteInteger", rule: "notZero", carriers: ["Connect", "ConnAck"] },
+  { id: 0x28, name: "wildcardSubscriptionAvailable", type: "byte", rule: "zeroOrOne", carriers: ["ConnAck"] },
+  { id: 0x29, name: "subscriptionIdentifiersAvailable", type: "byte", rule: "zeroOrOne", carriers: ["ConnAck"] },
+  { id: 0x2a, name: "sharedSubscriptionAvailable", type: "byte", rule: "zeroOrOne", carriers: ["ConnAck"] }
 ] as const satisfies ReadonlyArray<PropertyDefinition>
 
 const Byte01 = Schema.Literals([0, 1])
@@ -117,6 +127,12 @@ export const Utf8String = Schema.String.pipe(
   )
 )
 
+/** A check: a Topic Name has no wildcard [MQTT-4.7.0-1]. */
+export const hasNoWildcard = Schema.makeFilter((topic: string) => !/[+#]/.test(topic) || "contains a wildcard")
+
+/** A Topic Name: not empty, without wildcards [MQTT-4.7.0-1, 4.7.3-1]. */
+export const TopicName = Utf8String.pipe(Schema.check(Schema.isNonEmpty(), hasNoWildcard))
+
 /** Binary Data: at most 65,535 bytes (section 1.5.6). */
 export const BinaryData = Schema.Uint8Array.pipe(
   Schema.check(Schema.makeFilter((b: Uint8Array) => b.length <= 0xffff || "is longer than 65535 bytes"))
@@ -134,7 +150,7 @@ const publication = {
   payloadFormatIndicator: Schema.optionalKey(Byte01),
   messageExpiryInterval: Schema.optionalKey(FourByteInteger),
   contentType: Schema.optionalKey(Utf8String),
-  responseTopic: Schema.optionalKey(Utf8String),
+  responseTopic: Schema.optionalKey(TopicName),
   correlationData: Schema.optionalKey(BinaryData),
   ...userProperties
 }
