@@ -1,0 +1,281 @@
+/**
+ * A session with the ZooKeeper server in this process, as the {@link ZooKeeper} service, with the faults that a real
+ * connection has.
+ */
+import { Cause, Deferred, Effect, Latch, Option, Queue, type Scope, Stream, SubscriptionRef } from "effect"
+import * as DataTree from "../domain/zookeeper/DataTree.ts"
+import { refusalOf } from "../domain/zookeeper/Path.ts"
+import {
+  create,
+  isSequential,
+  type Operation,
+  type OperationResult,
+  packetBytes,
+  remove,
+  set,
+  type Stat,
+  type Znode
+} from "../domain/zookeeper/Znode.ts"
+import { type Session, ZooKeeper, ZooKeeperError, type ZooKeeperReason } from "../services/ZooKeeper.ts"
+import type { Answer, Reply, Server, Watched } from "./ZooKeeperServer.ts"
+
+/** What a test can do to the session. */
+export interface Faults {
+  /** Cuts the connection: what is under way is lost with an unknown outcome, what follows is not sent. */
+  readonly suspend: Effect.Effect<void>
+  /** Connects again: with the same session, or with the next one if the server has ended it meanwhile. */
+  readonly resume: Effect.Effect<void>
+  /** Has the server end the session. It returns when the next one is connected; at once while suspended. */
+  readonly expire: Effect.Effect<void>
+  /** The next write fails with ConnectionLoss, and was not applied. */
+  readonly loseNextRequest: Effect.Effect<void>
+  /** The next write fails with ConnectionLoss, and was applied. */
+  readonly loseNextReply: Effect.Effect<void>
+}
+
+/** Opens a session, which ends with the scope. */
+export const make = Effect.fnUntraced(function* (
+  server: Server,
+  options: { readonly maximumPacketBytes: number }
+): Effect.fn.Return<{ readonly zooKeeper: ZooKeeper["Service"]; readonly faults: Faults }, never, Scope.Scope> {
+  const first = yield* Effect.fromOption(server.openSession()).pipe(Effect.orDie)
+  let { id } = first
+  const state = yield* SubscriptionRef.make<Session>({ id, generation: 1, state: "Connected" })
+  /** Whether requests reach the server, and when they will again. */
+  const isConnected = yield* Latch.make(true)
+  /** Whether the network, as the faults have it, is whole. */
+  const isLinked = yield* Latch.make(true)
+  /** Whoever awaits an answer, to be told when the connection is cut. */
+  const pending = new Set<Reply<never>>()
+  const kicks = new Set<Queue.Queue<void, Cause.Done>>()
+  let isClosed = false
+  let nextWrite: "Sent" | "RequestLost" | "ReplyLost" = "Sent"
+
+  const become = Effect.fnUntraced(function* (session: Session) {
+    yield* SubscriptionRef.set(state, session)
+    if (session.state === "Connected") {
+      isConnected.openUnsafe()
+      for (const kick of kicks) Queue.offerUnsafe(kick, undefined)
+    } else {
+      isConnected.closeUnsafe()
+      for (const reply of pending) Deferred.doneUnsafe(reply, Effect.succeed(connectionLoss))
+    }
+  })
+
+  const exchange = <A>(
+    path: string,
+    send: (reply: Reply<A>) => Effect.Effect<void>
+  ): Effect.Effect<A, ZooKeeperError> =>
+    Effect.suspend(() => {
+      const session = SubscriptionRef.getUnsafe(state)
+      if (session.state !== "Connected") return Effect.fail(failure(notConnected, path))
+      const reply: Reply<A> = Deferred.makeUnsafe()
+      pending.add(reply as Reply<never>)
+      return Effect.andThen(send(reply), Deferred.await(reply)).pipe(
+        Effect.ensuring(Effect.sync(() => pending.delete(reply as Reply<never>))),
+        Effect.flatMap((answer) =>
+          answer._tag === "Done"
+            ? Effect.succeed(answer.value)
+            : Effect.fail(failure(answer.reason, path, answer.operation))
+        )
+      )
+    })
+
+  const read = <A>(path: string, from: (tree: DataTree.DataTree) => A): Effect.Effect<A, ZooKeeperError> =>
+    Effect.suspend(() => {
+      const refusal = refusalOf(path)
+      if (refusal !== undefined) return Effect.fail(failure({ _tag: "InvalidPath", why: refusal }, path))
+      return exchange<A>(path, (reply) => server.read(id, from, reply))
+    })
+
+  const readNode = <A>(path: string, from: (node: DataTree.Node) => A): Effect.Effect<A, ZooKeeperError> =>
+    read(path, (tree) => Option.map(Option.fromUndefinedOr(tree.nodes.get(path)), from)).pipe(
+      Effect.flatMap(
+        Option.match({ onNone: () => Effect.fail(failure({ _tag: "NoNode" }, path)), onSome: Effect.succeed })
+      )
+    )
+
+  const multi = (operations: ReadonlyArray<Operation>): Effect.Effect<ReadonlyArray<OperationResult>, ZooKeeperError> =>
+    Effect.suspend(() => {
+      const invalid = firstInvalid(operations)
+      if (invalid !== undefined) return Effect.fail(invalid)
+      const path = operations[0]?.path ?? ""
+      const bytes = packetBytes(operations)
+      if (bytes > options.maximumPacketBytes) {
+        const tooLarge = { _tag: "TooLarge", bytes, maximumBytes: options.maximumPacketBytes } as const
+        return Effect.fail(failure(tooLarge, path))
+      }
+      const fault = nextWrite
+      nextWrite = "Sent"
+      if (fault === "RequestLost") return Effect.fail(failure(connectionLoss.reason, path))
+      const sent = exchange<ReadonlyArray<OperationResult>>(path, (reply) => server.write(id, operations, reply))
+      const named = Effect.mapError(sent, (error) => atOperation(error, operations))
+      return fault === "Sent" ? named : Effect.andThen(named, Effect.fail(failure(connectionLoss.reason, path)))
+    })
+
+  const single = (operation: Operation): Effect.Effect<OperationResult, ZooKeeperError> =>
+    multi([operation]).pipe(
+      Effect.map((results) => results[0]!),
+      Effect.mapError((error) => failure(error.reason, error.path))
+    )
+
+  const watchWith = <A>(
+    path: string,
+    watched: Watched,
+    from: (tree: DataTree.DataTree) => A
+  ): Stream.Stream<A, ZooKeeperError> =>
+    Stream.unwrap(
+      Effect.gen(function* () {
+        const kick = yield* Queue.sliding<void, Cause.Done>(1)
+        const wake = () => void Queue.offerUnsafe(kick, undefined)
+        yield* Effect.acquireRelease(
+          Effect.sync(() => {
+            kicks.add(kick)
+            return server.watch(path, watched, wake)
+          }),
+          (unwatch) =>
+            Effect.sync(() => {
+              unwatch()
+              kicks.delete(kick)
+            })
+        )
+        wake()
+        const readNow = Effect.andThen(
+          isConnected.await,
+          Effect.suspend((): Effect.Effect<A, ZooKeeperError | Cause.Done> =>
+            isClosed ? Cause.done() : read(path, from)
+          )
+        ).pipe(Effect.retry({ while: mayPass }))
+        return Stream.fromPull(
+          Effect.succeed(
+            Effect.andThen(
+              Queue.take(kick),
+              Effect.map(readNow, (value) => [value] as const)
+            )
+          )
+        )
+      })
+    )
+
+  const zooKeeper = ZooKeeper.of({
+    create: (path, data, mode) => Effect.map(single(create(path, data, mode)), createdOf),
+    delete: (path, version) => Effect.asVoid(single(remove(path, version))),
+    set: (path, data, version) => Effect.map(single(set(path, data, version)), statOf),
+    get: (path) => readNode(path, znodeOf),
+    exists: (path) => read(path, (tree) => Option.map(Option.fromUndefinedOr(tree.nodes.get(path)), DataTree.statOf)),
+    children: (path) => readNode(path, DataTree.childrenOf),
+    multi,
+    sync: (path) => read(path, () => undefined),
+    watch: (path) =>
+      watchWith(path, "data", (tree) => Option.map(Option.fromUndefinedOr(tree.nodes.get(path)), znodeOf)).pipe(
+        Stream.changesWith(isSameZnode)
+      ),
+    watchChildren: (path) =>
+      watchWith(path, "children", (tree) => {
+        const node = tree.nodes.get(path)
+        return { pzxid: node?.pzxid ?? 0, names: node === undefined ? [] : DataTree.childrenOf(node) }
+      }).pipe(
+        Stream.changesWith((a, b) => a.pzxid === b.pzxid || (a.names.length === 0 && b.names.length === 0)),
+        Stream.map(({ names }) => names)
+      ),
+    session: SubscriptionRef.get(state),
+    sessionChanges: SubscriptionRef.changes(state).pipe(
+      Stream.takeUntil((session) => isClosed && session.state === "Lost")
+    )
+  })
+
+  /** Follows each session that the server ends with the next one. */
+  const renew = Effect.gen(function* () {
+    let opened = first
+    while (true) {
+      yield* opened.ended
+      yield* isLinked.await
+      if (isClosed) return
+      const { generation } = SubscriptionRef.getUnsafe(state)
+      yield* become({ id, generation, state: "Lost" })
+      const next = server.openSession()
+      if (Option.isNone(next)) return
+      opened = next.value
+      id = opened.id
+      yield* become({ id, generation: generation + 1, state: "Connecting" })
+      yield* become({ id, generation: generation + 1, state: "Connected" })
+    }
+  })
+  yield* Effect.forkScoped(renew)
+
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      isClosed = true
+      yield* become({ ...SubscriptionRef.getUnsafe(state), state: "Lost" })
+      isConnected.openUnsafe()
+      for (const kick of kicks) Queue.endUnsafe(kick)
+      yield* server.closeSession(id)
+    })
+  )
+
+  const faults: Faults = {
+    suspend: Effect.suspend(() => {
+      isLinked.closeUnsafe()
+      return become({ ...SubscriptionRef.getUnsafe(state), state: "Suspended" })
+    }),
+    resume: Effect.suspend(() => {
+      isLinked.openUnsafe()
+      // Otherwise the server has ended the session, and "renew" waits for this link.
+      return server.isOpen(id) ? become({ ...SubscriptionRef.getUnsafe(state), state: "Connected" }) : Effect.void
+    }),
+    expire: Effect.gen(function* () {
+      const { generation, state: before } = SubscriptionRef.getUnsafe(state)
+      yield* server.closeSession(id)
+      if (before === "Suspended") return
+      yield* SubscriptionRef.changes(state).pipe(
+        Stream.filter((session) => session.generation > generation && session.state === "Connected"),
+        Stream.take(1),
+        Stream.runDrain
+      )
+    }),
+    loseNextRequest: Effect.sync(() => void (nextWrite = "RequestLost")),
+    loseNextReply: Effect.sync(() => void (nextWrite = "ReplyLost"))
+  }
+  return { zooKeeper, faults }
+})
+
+const failure = (reason: ZooKeeperReason, path: string, operation?: number): ZooKeeperError =>
+  new ZooKeeperError(operation === undefined ? { reason, path } : { reason, path, operation })
+
+const atOperation = (error: ZooKeeperError, operations: ReadonlyArray<Operation>): ZooKeeperError =>
+  error.operation === undefined ? error : failure(error.reason, operations[error.operation]!.path, error.operation)
+
+const firstInvalid = (operations: ReadonlyArray<Operation>): ZooKeeperError | undefined => {
+  for (let at = 0; at < operations.length; at++) {
+    const operation = operations[at]!
+    const why = refusalOf(operation.path, operation._tag === "Create" && isSequential(operation.mode))
+    if (why !== undefined) return failure({ _tag: "InvalidPath", why }, operation.path, at)
+  }
+  return undefined
+}
+
+const mayPass = (error: ZooKeeperError | Cause.Done): boolean =>
+  error._tag === "ZooKeeperError" && error.reason._tag !== "InvalidPath"
+
+const znodeOf = (node: DataTree.Node): Znode => ({ data: node.data, stat: DataTree.statOf(node) })
+
+const isSameZnode = (a: Option.Option<Znode>, b: Option.Option<Znode>): boolean =>
+  Option.isSome(a) && Option.isSome(b)
+    ? a.value.stat.mzxid === b.value.stat.mzxid
+    : Option.isNone(a) && Option.isNone(b)
+
+const createdOf = (result: OperationResult): { readonly path: string; readonly stat: Stat } => {
+  if (result._tag !== "Create") throw new Error(`a create was answered with the result of a ${result._tag}`)
+  return { path: result.path, stat: result.stat }
+}
+
+const statOf = (result: OperationResult): Stat => {
+  if (result._tag !== "Set") throw new Error(`a set was answered with the result of a ${result._tag}`)
+  return result.stat
+}
+
+const notConnected: ZooKeeperReason = { _tag: "Unavailable", why: "there is no connection to ZooKeeper" }
+const connectionLoss: Extract<Answer<never>, { _tag: "Failed" }> = {
+  _tag: "Failed",
+  reason: { _tag: "ConnectionLoss" }
+}
