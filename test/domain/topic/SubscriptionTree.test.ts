@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
 import { SubscriptionTree } from "../../../src/domain/topic/SubscriptionTree.ts"
-import { matches } from "../../../src/domain/topic/TopicFilter.ts"
+import { matches, type TopicFilter } from "../../../src/domain/topic/TopicFilter.ts"
 import { filter, name, topicFilters, topicNames } from "./alphabet.ts"
 
 const treeOf = (filters: ReadonlyArray<string>) => {
@@ -104,9 +104,13 @@ describe("a subscription tree", () => {
     )
   })
 
-  const keys = Arbitrary.schema(Schema.Literals(["k1", "k2"]))
   const steps = Arbitrary.array(
-    Arbitrary.all({ isSet: Arbitrary.schema(Schema.Literals([true, true, false])), filter: topicFilters, key: keys }),
+    Arbitrary.all({
+      act: Arbitrary.schema(Schema.Literals(["set", "set", "delete", "delete stored"])),
+      filter: topicFilters,
+      key: Arbitrary.schema(Schema.Literals(["k1", "k2"])),
+      place: Arbitrary.schema(Schema.Natural)
+    }),
     { maxLength: 40 }
   )
   const topics = Arbitrary.array(topicNames, { minLength: 1, maxLength: 10 })
@@ -116,18 +120,22 @@ describe("a subscription tree", () => {
     [steps, topics],
     ([steps, topics]) => {
       const tree = new SubscriptionTree<string, string>()
-      const entries = new Map<string, readonly [filter: string, value: string]>()
-      for (const { isSet, filter, key } of steps) {
+      const entries = new Map<string, { readonly filter: TopicFilter; readonly key: string }>()
+      for (const { act, place, ...random } of steps) {
+        const isSet = act === "set"
+        const { filter, key } =
+          act === "delete stored" ? ([...entries.values()][place % entries.size] ?? random) : random
         const entry = `${key} ${filter}`
         if (isSet) assert.strictEqual(tree.set(filter, key, entry), !entries.has(entry))
         else assert.strictEqual(tree.delete(filter, key), entries.has(entry))
-        if (isSet) entries.set(entry, [filter, entry])
+        if (isSet) entries.set(entry, { filter, key })
         else entries.delete(entry)
         assert.strictEqual(tree.get(filter, key), isSet ? entry : undefined)
       }
       assert.strictEqual(tree.size, entries.size)
-      for (const topic of topics) assert.deepStrictEqual(matched(tree, topic), expected(entries.values(), topic), topic)
-      for (const { filter, key } of steps) tree.delete(filter, key)
+      const pairs = Array.from(entries, ([entry, { filter }]) => [filter, entry] as const)
+      for (const topic of topics) assert.deepStrictEqual(matched(tree, topic), expected(pairs, topic), topic)
+      for (const { filter, key } of entries.values()) assert.isTrue(tree.delete(filter, key))
       assert.deepStrictEqual([tree.size, tree.filterCount], [0, 0])
       for (const topic of topics)
         assert.strictEqual(
@@ -137,6 +145,19 @@ describe("a subscription tree", () => {
     },
     { arbitrary: { runs: 500 } }
   )
+
+  it("keeps the filters around one that goes", () => {
+    const tree = treeOf(["+", "+/b", "+/b/c", "+/b/#", "+/d"])
+    const gone = (text: string) => assert.isTrue(tree.delete(filter(text), "client"))
+    gone("+/b/c")
+    assert.deepStrictEqual(matched(tree, "a/b/c"), ["+/b/#"])
+    gone("+/b/#")
+    assert.deepStrictEqual(matched(tree, "a/b"), ["+/b"])
+    gone("+")
+    assert.deepStrictEqual(matched(tree, "a/b"), ["+/b"])
+    gone("+/b")
+    assert.deepStrictEqual(matched(tree, "a/d"), ["+/d"])
+  })
 })
 
 describe("the cost of a match", () => {

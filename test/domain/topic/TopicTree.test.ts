@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Schema } from "effect"
 import { matches } from "../../../src/domain/topic/TopicFilter.ts"
+import type { TopicName } from "../../../src/domain/topic/TopicName.ts"
 import { TopicTree } from "../../../src/domain/topic/TopicTree.ts"
 import { filter, name, topicFilters, topicNames } from "./alphabet.ts"
 
@@ -67,7 +68,11 @@ describe("a topic tree", () => {
   })
 
   const steps = Arbitrary.array(
-    Arbitrary.all({ isSet: Arbitrary.schema(Schema.Literals([true, true, false])), topic: topicNames }),
+    Arbitrary.all({
+      act: Arbitrary.schema(Schema.Literals(["set", "set", "delete", "delete stored"])),
+      topic: topicNames,
+      place: Arbitrary.schema(Schema.Natural)
+    }),
     { maxLength: 40 }
   )
   const filters = Arbitrary.array(topicFilters, { minLength: 1, maxLength: 10 })
@@ -77,8 +82,10 @@ describe("a topic tree", () => {
     [steps, filters],
     ([steps, filters]) => {
       const tree = new TopicTree<string>()
-      const topics = new Set<string>()
-      for (const { isSet, topic } of steps) {
+      const topics = new Set<TopicName>()
+      for (const { act, topic: random, place } of steps) {
+        const isSet = act === "set"
+        const topic = act === "delete stored" ? ([...topics][place % topics.size] ?? random) : random
         if (isSet) assert.strictEqual(tree.set(topic, `at ${topic}`), !topics.has(topic))
         else assert.strictEqual(tree.delete(topic), topics.has(topic))
         if (isSet) topics.add(topic)
@@ -86,11 +93,13 @@ describe("a topic tree", () => {
         assert.strictEqual(tree.get(topic), isSet ? `at ${topic}` : undefined)
       }
       assert.strictEqual(tree.size, topics.size)
+      const found = ["#", "$x/#"].flatMap((text) => matching(tree, text))
+      assert.deepStrictEqual(found.sort(), [...topics].sort())
       for (const text of filters) {
         const expected = [...topics].filter((topic) => matches(text, topic)).sort()
         assert.deepStrictEqual(matching(tree, text), expected, text)
       }
-      for (const topic of topics) tree.delete(name(topic))
+      for (const topic of topics) tree.delete(topic)
       assert.strictEqual(tree.size, 0)
       for (const text of filters)
         assert.isAtMost(
@@ -100,6 +109,16 @@ describe("a topic tree", () => {
     },
     { arbitrary: { runs: 500 } }
   )
+
+  it("keeps the topics around one that goes", () => {
+    const tree = treeOf(["a", "a/b", "a/b/c", "a/d"])
+    assert.isTrue(tree.delete(name("a/b/c")))
+    assert.deepStrictEqual(matching(tree, "#"), ["a", "a/b", "a/d"])
+    assert.isTrue(tree.delete(name("a")))
+    assert.deepStrictEqual(matching(tree, "#"), ["a/b", "a/d"])
+    assert.isTrue(tree.delete(name("a/b")))
+    assert.deepStrictEqual(matching(tree, "#"), ["a/d"])
+  })
 
   it("walks only what the filter's beginning leaves", () => {
     const tree = new TopicTree<number>()
