@@ -1,0 +1,8 @@
+/**
+ * The library entry `mqttzoo/broker`: a broker inside another program.
+ *
+ * `Layer.launch(BrokerLive.pipe(Layer.provide(Configuration.layer({ listeners: { tcp: { port: 1883 } } }))))`
+ */
+export { ConfigError } from "./domain/config/Provenance.ts"
+export { BrokerLive } from "./layers/BrokerLive.ts"
+export { Configuration, type Settings } from "./services/Configuration.ts"
