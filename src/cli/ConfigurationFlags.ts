@@ -21,12 +21,12 @@ export const keyFlags = {
   id: value("id", "NAME", "Name of the broker in the cluster (id, the host's name)"),
   "log-level": Flag.Literals("log-level", ["trace", "debug", "info", "warn", "error", "fatal", "none"]).pipe(
     Flag.withMetavar("LEVEL"),
-    Flag.withDescription("trace, debug, info, warn, error, fatal or none (log.level, info)"),
+    Flag.withDescription("The least severe messages to log (log.level, info)"),
     Flag.optional
   ),
   "log-format": Flag.Literals("log-format", ["auto", "human", "json"]).pipe(
     Flag.withMetavar("FORMAT"),
-    Flag.withDescription("auto, human or json (log.format, auto: human on a terminal)"),
+    Flag.withDescription("How the log looks (log.format, auto: human on a terminal, else JSON)"),
     Flag.optional
   ),
   set: Flag.String("set").pipe(

@@ -1,7 +1,7 @@
 /**
  * The command `mqttzoo` with all its subcommands. A new one is a file of its own in this folder and a place in the list.
  */
-import { Console, Effect } from "effect"
+import { Cause, Console, Effect, Option } from "effect"
 import { CliError, Command } from "effect/cli"
 import { version } from "../domain/Version.ts"
 import { broker } from "./broker.ts"
@@ -18,16 +18,17 @@ const mqttzoo = Command.make("mqttzoo").pipe(
   ])
 )
 
-/** Puts the program's name before each line of an error. */
-const named = (message: string): string =>
-  message
-    .split("\n")
-    .map((line) => `mqttzoo: ${line}`)
-    .join("\n")
-
-/** Runs the command line with these arguments. Every failure has been printed to stderr by the time it fails. */
+/** Runs the command line with these arguments. A wrong use of it has been printed when it fails, other failures have not. */
 export const run = (args: ReadonlyArray<string>) =>
-  Command.runWith(mqttzoo, { version })(args).pipe(
-    Effect.tapError((error) => (CliError.isCliError(error) ? Effect.void : Console.error(named(error.message)))),
-    Effect.provide(Presentation.layer)
-  )
+  Command.runWith(mqttzoo, { version })(args).pipe(Effect.provide(Presentation.layer))
+
+/** Puts the program's name before each line of a message. */
+const named = (message: string): string => message.replaceAll(/^/gm, "mqttzoo: ")
+
+/** Prints on stderr why the program could not do its work: a line for an error, a trace for what should not happen. */
+export const printFailure = (cause: Cause.Cause<{ readonly message: string }>): Effect.Effect<void> => {
+  if (Cause.hasInterruptsOnly(cause)) return Effect.void
+  const failure = Cause.findErrorOption(cause)
+  if (Option.isNone(failure)) return Console.error(named(Cause.pretty(cause)))
+  return CliError.isCliError(failure.value) ? Effect.void : Console.error(named(failure.value.message))
+}

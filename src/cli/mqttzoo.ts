@@ -4,14 +4,15 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Console, Effect, Exit, Runtime } from "effect"
-import { untilBrokenPipe } from "./BrokenPipe.ts"
-import { run } from "./command.ts"
+import { Cause, Effect, Exit, Runtime } from "effect"
+import { printFailure, run } from "./command.ts"
+import { outputWritten, untilOutputFails } from "./OutputFailure.ts"
 
 const main = run(process.argv.slice(2)).pipe(
   Effect.provide(NodeServices.layer),
-  Effect.tapDefect((defect) => Console.error("mqttzoo: this should not have happened:", defect)),
-  Effect.raceFirst(untilBrokenPipe)
+  Effect.andThen(outputWritten),
+  Effect.raceFirst(untilOutputFails),
+  Effect.tapCause(printFailure)
 )
 
 NodeRuntime.runMain(main, {

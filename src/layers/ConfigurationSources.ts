@@ -24,36 +24,30 @@ export interface Sources {
   readonly environment: Readonly<Record<string, string | undefined>>
 }
 
-const readText = (source: string, file: string): Result.Result<string, Problem> =>
-  Result.try({
-    try: () => fs.readFileSync(file, "utf8"),
-    catch: (cause) => ({ source, key: "", complaint: `cannot read ${file}: ${meaningOf(cause)}` })
-  })
+const readText = (file: string): Result.Result<string, string> =>
+  Result.try({ try: () => fs.readFileSync(file, "utf8"), catch: meaningOf })
 
 /** JSON where the name says so, else YAML, of which JSON is a part. */
-const parseDocument = (file: string, text: string): Result.Result<Source, Problem> => {
+const readDocument = (file: string): Result.Result<Source, Problem> => {
   const name = `file ${file}`
+  const text = readText(file)
+  if (Result.isFailure(text))
+    return Result.fail({ source: name, key: "", complaint: `cannot be read: ${text.failure}` })
   const [format, parse] = file.endsWith(".json") ? (["JSON", JSON.parse] as const) : (["YAML", Yaml.parse] as const)
   return Result.try({
-    try: () => ({ kind: "document", name, content: parse(text) }),
+    try: () => ({ kind: "document", name, content: parse(text.success) }),
     catch: (cause) => ({ source: name, key: "", complaint: `is not valid ${format}: ${meaningOf(cause)}` })
   })
 }
 
-const readDocument = (file: string): Result.Result<Source, Problem> =>
-  Result.flatMap(
-    Result.mapError(readText(`file ${file}`, file), (problem) => ({
-      ...problem,
-      complaint: problem.complaint.replace(` ${file}:`, ":")
-    })),
-    (text) => parseDocument(file, text)
-  )
-
-const readVariable = (variable: Environment.Variable): Result.Result<Source, Problem> =>
-  Result.map(
-    variable.kind === "file" ? readText(variable.source, variable.file) : Result.succeed(variable.value),
-    (text) => Environment.sourceOf(variable, text)
-  )
+const readVariable = (variable: Environment.Variable): Result.Result<Source, Problem> => {
+  if (variable.kind === "value") return Result.succeed(Environment.sourceOf(variable, variable.value))
+  const { source, file } = variable
+  return Result.mapBoth(readText(file), {
+    onSuccess: (text) => Environment.sourceOf(variable, text),
+    onFailure: (reason) => ({ source, key: "", complaint: `names ${file}, which cannot be read: ${reason}` })
+  })
+}
 
 /** Reads all sources and merges them; fails with everything that is wrong in any of them. */
 export const load = (from: Sources): Effect.Effect<Resolved, ConfigError> =>

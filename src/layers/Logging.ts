@@ -69,12 +69,9 @@ const human = (colour: boolean) =>
 /** A line for programs: `{"time":"…","level":"info","message":"listening","port":1883}`. */
 const json = Logger.make<unknown, string>((options) => {
   const { message, details } = entryOf(options)
-  return Formatter.formatJson({
-    ...details,
-    time: options.date.toISOString(),
-    level: options.logLevel.toLowerCase(),
-    message
-  })
+  const head = { time: options.date.toISOString(), level: options.logLevel.toLowerCase(), message }
+  // First, and not to be replaced by a detail of the same name.
+  return Formatter.formatJson(Object.assign({ ...head }, details, head))
 })
 
 /** A place to log to, and what is known of it. */

@@ -7,13 +7,11 @@
 import { Schema } from "effect"
 import * as Setting from "./Setting.ts"
 
-const line = { allowed: "a line of text", pattern: /^[^\r\n\0]+$/ }
-
 /** A socket that clients connect to. */
 const Listener = Schema.Struct({
   host: Setting.text(
     { description: "The address that the listener binds to. `0.0.0.0` is every IPv4 address.", default: "0.0.0.0" },
-    { allowed: "an IP address or a host name", pattern: /^[^\s/]+$/ }
+    { allowed: "an IP address or a host name", pattern: /^[^\s/]+$/u }
   ),
   port: Setting.count(
     { description: "The TCP port that the listener binds to; 0 takes any free port.", default: 1883 },
@@ -153,7 +151,7 @@ const Bank = Schema.Struct({
 export const Config = Schema.Struct({
   id: Setting.text(
     { description: "The broker's name in the cluster. Without one it is the host's name." },
-    { allowed: "1 to 64 letters, digits, dots, dashes and underscores", pattern: /^[A-Za-z0-9._-]{1,64}$/ }
+    { allowed: "1 to 64 letters, digits, dots, dashes and underscores", pattern: /^[A-Za-z0-9._-]{1,64}$/u }
   ),
   listeners: Schema.Struct({ tcp: Listener }),
   data: Schema.Struct({
@@ -162,7 +160,7 @@ export const Config = Schema.Struct({
         description: "The directory that holds what must survive a restart. It is made when it is not there.",
         default: "./data"
       },
-      { ...line, allowed: "the path of a directory" }
+      { allowed: "the path of a directory", pattern: /^[^\r\n\0]+$/u }
     )
   }),
   partitions: Setting.count(

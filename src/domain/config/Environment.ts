@@ -31,11 +31,10 @@ export const variables = (
     const base = withoutSuffix(name)
     const key = direct ?? (base === undefined ? undefined : Key.ofVariable(base))
     if (key === undefined) {
-      const known = [fileVariable, ...Key.keys.map(Key.variableOf)]
-      const meant = Key.nearest(name, known)
-      const complaint =
-        meant === undefined ? "is not a known variable" : `is not a known variable; did you mean ${meant}?`
-      problems.push({ source, key: "", complaint })
+      const rest = (variable: string) => variable.slice(Key.variablePrefix.length)
+      const meant = Key.nearest(rest(name), [fileVariable, ...Key.keys.map(Key.variableOf)].map(rest))
+      const hint = meant === undefined ? "" : `; did you mean ${Key.variablePrefix}${meant}?`
+      problems.push({ source, key: "", complaint: `is not a known variable${hint}` })
       continue
     }
     const other = found.get(key.name)

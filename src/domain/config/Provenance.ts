@@ -21,7 +21,7 @@ export type Source =
       readonly secret: boolean
     }
 
-/** One thing that is wrong with the sources: the source, the key, what it holds and what is allowed. */
+/** One thing that is wrong: the source, the key (empty when it is about the whole source), and the rest of the sentence. */
 export const Problem = Schema.Struct({
   source: Schema.String,
   key: Schema.String,
@@ -40,7 +40,7 @@ export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError"
 
 /** A problem in one line: `file mqttzoo.yaml: listeners.tcp.port is 70000; allowed: a whole number from 0 to 65535`. */
 const describe = ({ source, key, complaint }: Problem): string =>
-  key === "" ? `${source}: ${complaint}` : `${source}: ${key} ${complaint}`
+  key === "" ? `${source} ${complaint}` : `${source}: ${key} ${complaint}`
 
 /** Where a key's value came from, and the value as it would be written in a file. */
 export interface Origin {
@@ -108,11 +108,7 @@ const walk = (
   if (content === null) return
   if (!isMapping(content)) {
     const complaint = `is ${show(content)}; allowed: a mapping with the keys ${Key.namesBelow(path).join(", ")}`
-    problems.push({
-      source: name,
-      key: path.join("."),
-      complaint: path.length === 0 ? `the document ${complaint}` : complaint
-    })
+    problems.push({ source: name, key: path.join("."), complaint })
     return
   }
   for (const [level, value] of Object.entries(content)) {

@@ -43,7 +43,7 @@ const printedSizeUnits: Units = new Map([...sizeUnits].filter(([unit]) => unit =
 
 /** The pattern of a quantity in these units: a number, at most one space, a unit. */
 export const pattern = (units: Units): RegExp =>
-  new RegExp(`^[0-9]{1,15}(\\.[0-9]{1,9})? ?(${[...units.keys()].join("|")})$`)
+  new RegExp(`^[0-9]{1,15}(\\.[0-9]{1,9})? ?(${[...units.keys()].join("|")})$`, "u")
 
 /** Reads a quantity. `undefined` when the text is not one, or not a whole number of the smallest unit. */
 export const parse = (text: string, units: Units): number | undefined => {
