@@ -72,10 +72,10 @@ const distance = (from: string, to: string): number => {
   return row[to.length]!
 }
 
-/** The candidate that a misspelt word most likely meant, if one is near: at most a third of its letters differ. */
+/** The candidate that a misspelt word most likely meant, if one is near: at most half of its letters, and five, differ. */
 export const nearest = (word: string, candidates: ReadonlyArray<string>): string | undefined => {
   let best: string | undefined
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1
+  let least = Math.min(5, Math.max(1, Math.floor(word.length / 2))) + 1
   // Nobody meant a key by a word of a hundred letters, and comparing costs their product.
   for (const candidate of word.length > 100 ? [] : candidates) {
     const apart = distance(word.toLowerCase(), candidate.toLowerCase())

@@ -82,8 +82,10 @@ const show = (value: unknown): string => {
 const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** The complaint about a key that does not exist: the key that was meant, or those that there are. */
-const unknownKey = (path: ReadonlyArray<string>): string => {
+/** The complaint about a path that is no key: it names a group, or there is a key that was meant. */
+const notAKey = (path: ReadonlyArray<string>): string => {
+  const below = Key.namesBelow(path)
+  if (below.length > 0) return `is not a key but a group; its keys: ${below.join(", ")}`
   const parent = path.slice(0, -1)
   const siblings = Key.namesBelow(parent)
   const sibling = Key.nearest(path.at(-1)!, siblings)
@@ -91,14 +93,13 @@ const unknownKey = (path: ReadonlyArray<string>): string => {
     sibling === undefined
       ? Key.keys.find((key) => key.path.at(-1) === path.at(-1))?.name
       : [...parent, sibling].join(".")
-  return meant === undefined
-    ? `is not a known key; known here: ${siblings.join(", ")}`
-    : `is not a known key; did you mean ${meant}?`
+  if (meant !== undefined) return `is not a known key; did you mean ${meant}?`
+  return siblings.length === 0 ? "is not a known key" : `is not a known key; known here: ${siblings.join(", ")}`
 }
 
 /** Walks a document and hands over the value of every key in it. */
 const walk = (
-  name: string,
+  source: string,
   content: unknown,
   path: ReadonlyArray<string>,
   found: Array<Found>,
@@ -108,15 +109,18 @@ const walk = (
   if (content === null) return
   if (!isMapping(content)) {
     const complaint = `is ${show(content)}; allowed: a mapping with the keys ${Key.namesBelow(path).join(", ")}`
-    problems.push({ source: name, key: path.join("."), complaint })
+    problems.push({ source, key: path.join("."), complaint })
     return
   }
   for (const [level, value] of Object.entries(content)) {
     const here = [...path, level]
-    const key = Key.byName.get(here.join("."))
-    if (key !== undefined && key.path.length === here.length) found.push({ key, value, source: name, secret: false })
-    else if (!level.includes(".") && Key.namesBelow(here).length > 0) walk(name, value, here, found, problems)
-    else problems.push({ source: name, key: here.join("."), complaint: unknownKey(here) })
+    const name = here.join(".")
+    const key = Key.byName.get(name)
+    if (level.includes(".")) {
+      problems.push({ source, key: name, complaint: "is one key with dots; write its levels one below the other" })
+    } else if (key !== undefined) found.push({ key, value, source, secret: false })
+    else if (Key.namesBelow(here).length > 0) walk(source, value, here, found, problems)
+    else problems.push({ source, key: name, complaint: notAKey(here) })
   }
 }
 
@@ -177,7 +181,7 @@ export const resolve = (
     }
     const key = Key.byName.get(source.key)
     if (key === undefined) {
-      problems.push({ source: source.name, key: source.key, complaint: unknownKey(source.key.split(".")) })
+      problems.push({ source: source.name, key: source.key, complaint: notAKey(source.key.split(".")) })
       continue
     }
     const { value, name, secret } = source

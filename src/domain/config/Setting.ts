@@ -49,33 +49,24 @@ export const count = (told: Told<number>, bounds: { readonly minimum: number; re
 export const choice = <const Words extends ReadonlyArray<string>>(told: Told<Words[number]>, words: Words) =>
   Schema.Literals(words).annotate({ ...told, setting: { ...told, allowed: `one of ${words.join(", ")}` } })
 
-/** A decoder from text or number to a checked number of the smallest unit. */
-const withinBounds = (
-  value: number | undefined,
-  bounds: { readonly minimum: number; readonly maximum: number },
-  allowed: string
-): Effect.Effect<number, SchemaIssue.Issue> =>
-  value !== undefined && value >= bounds.minimum && value <= bounds.maximum
-    ? Effect.succeed(value)
-    : Effect.fail(new SchemaIssue.InvalidValue({ message: allowed }))
+/** Reads a quantity in a transformation; what the text is not is said by the setting's documentation. */
+const readQuantity = (text: string, units: Quantity.Units): Effect.Effect<number, SchemaIssue.Issue> => {
+  const value = Quantity.parse(text, units)
+  return value === undefined ? Effect.fail(new SchemaIssue.InvalidValue()) : Effect.succeed(value)
+}
 
 /** A size, `"1 MiB"` or a number of bytes; decodes to a number of bytes. */
 export const size = (told: Told<string>, bounds: { readonly minimum: number; readonly maximum: number }) => {
-  const allowed =
-    `a number of bytes, or a size such as "64 KiB" or "1 MiB", ` +
-    `from ${Quantity.formatSize(bounds.minimum)} to ${Quantity.formatSize(bounds.maximum)}`
+  const [least, most] = [Quantity.formatSize(bounds.minimum), Quantity.formatSize(bounds.maximum)]
+  const allowed = `a number of bytes, or a size such as "64 KiB" or "1 MiB", from ${least} to ${most}`
   return Schema.Union([Schema.Natural, Schema.String.check(Schema.isPattern(Quantity.pattern(Quantity.sizeUnits)))])
     .annotate({ ...told })
     .pipe(
       Schema.decodeTo(
-        Schema.Natural,
+        Schema.Natural.check(Schema.isBetween(bounds)),
         SchemaTransformation.transformEffect<number, number | string>({
           decode: (input) =>
-            withinBounds(
-              typeof input === "number" ? input : Quantity.parse(input, Quantity.sizeUnits),
-              bounds,
-              allowed
-            ),
+            typeof input === "number" ? Effect.succeed(input) : readQuantity(input, Quantity.sizeUnits),
           encode: (bytes) => Effect.succeed(Quantity.formatSize(bytes))
         })
       )
@@ -83,21 +74,19 @@ export const size = (told: Told<string>, bounds: { readonly minimum: number; rea
     .annotate({ setting: { ...told, allowed } })
 }
 
+const isBetweenDurations = Schema.makeIsBetween({ order: Duration.Order })
+
 /** A time span with its unit, `"10 seconds"` or `"500 ms"`; decodes to a Duration of whole milliseconds. */
 export const duration = (told: Told<string>, bounds: { readonly minimum: string; readonly maximum: string }) => {
   const allowed = `a number with its unit (ms, seconds, minutes, hours, days), from ${bounds.minimum} to ${bounds.maximum}`
-  const limits = {
-    minimum: Quantity.parse(bounds.minimum, Quantity.durationUnits)!,
-    maximum: Quantity.parse(bounds.maximum, Quantity.durationUnits)!
-  }
+  const millis = (text: string) => Duration.millis(Quantity.parse(text, Quantity.durationUnits)!)
   return Schema.String.check(Schema.isPattern(Quantity.pattern(Quantity.durationUnits)))
     .annotate({ ...told })
     .pipe(
       Schema.decodeTo(
-        Schema.Duration,
+        Schema.Duration.check(isBetweenDurations({ minimum: millis(bounds.minimum), maximum: millis(bounds.maximum) })),
         SchemaTransformation.transformEffect<Duration.Duration, string>({
-          decode: (input) =>
-            Effect.map(withinBounds(Quantity.parse(input, Quantity.durationUnits), limits, allowed), Duration.millis),
+          decode: (text) => Effect.map(readQuantity(text, Quantity.durationUnits), Duration.millis),
           encode: (duration) => Effect.succeed(Quantity.formatDuration(Duration.toMillis(duration)))
         })
       )
