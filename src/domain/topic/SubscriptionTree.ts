@@ -110,35 +110,32 @@ export class SubscriptionTree<K, V> {
     this.#filters.get(topic)?.forEach(visit)
     if (this.#root.isEmpty()) return 0
 
-    let nodes = [this.#root]
-    let reached = 1
+    // The nodes reached, level by level: those from `done` on are at the level that begins at `start`.
+    const nodes = [this.#root]
+    let done = 0
     let onlyLiterals = isReserved(topic)
     let start = 0
-    while (nodes.length > 0) {
-      if (start > topic.length) {
-        for (const node of nodes) {
-          node.ending?.forEach(visit)
-          node.multi?.forEach(visit)
-        }
-        break
-      }
+    while (start <= topic.length && done < nodes.length) {
       const separator = topic.indexOf("/", start)
       const end = separator < 0 ? topic.length : separator
       const level = topic.slice(start, end)
-      const next: Array<Node<K, V>> = []
-      for (const node of nodes) {
+      for (const last = nodes.length; done < last; done++) {
+        const node = nodes[done]!
         const literal = node.literals?.get(level)
-        if (literal !== undefined) next.push(literal)
+        if (literal !== undefined) nodes.push(literal)
         if (onlyLiterals) continue
         node.multi?.forEach(visit)
-        if (node.plus !== undefined) next.push(node.plus)
+        if (node.plus !== undefined) nodes.push(node.plus)
       }
       onlyLiterals = false
-      reached += next.length
-      nodes = next
       start = end + 1
     }
-    return reached
+    for (; done < nodes.length; done++) {
+      const node = nodes[done]!
+      node.ending?.forEach(visit)
+      node.multi?.forEach(visit)
+    }
+    return nodes.length
   }
 
   #hang(filter: TopicFilter, entries: Entries<K, V>): void {
