@@ -391,7 +391,8 @@ export class Decoder {
       }
     }
     if (topic === "") this.checkAlias(properties)
-    const payload = buffer.subarray(at, end)
+    // Half the cost of `buffer.subarray`, which is most of the cost of decoding a small packet.
+    const payload = new Uint8Array(buffer.buffer, buffer.byteOffset + at, end - at)
     return properties === undefined
       ? { _tag: "Publish", topic, payload, qos, retain, dup, packetId }
       : { _tag: "Publish", topic, payload, qos, retain, dup, packetId, properties }

@@ -295,7 +295,7 @@ const writePropertiesTo = (
   at: number,
   properties: object | undefined,
   version: ProtocolVersion
-): number => (version === 5 ? writeProperties(buffer, at, properties, propertiesLength(properties)) : at)
+): number => (version === 5 ? writeProperties(buffer, at, properties) : at)
 
 /** Writes a reason code and properties into the `length` bytes that are left for them. */
 const writeReason = (
@@ -306,7 +306,7 @@ const writeReason = (
 ): void => {
   if (length === 0) return
   buffer[at] = packet.reasonCode
-  if (length > 1) writeProperties(buffer, at + 1, packet.properties, propertiesLength(packet.properties))
+  if (length > 1) writeProperties(buffer, at + 1, packet.properties)
 }
 
 const subscriptionOptions = (subscription: SubscriptionRequest): number =>

@@ -84,7 +84,7 @@ export const readConnect = (reader: PacketReader): Connect => {
 const readWill = (reader: PacketReader, qos: QoS, retain: boolean): Will => {
   const properties = reader.version === 5 ? readProperties(reader, "Will") : undefined
   const topic = reader.utf8String()
-  checkTopicName(reader, topic, "MQTT-4.7.1-1")
+  checkTopicName(reader, topic, reader.version === 5 ? "MQTT-4.7.0-1" : "MQTT-4.7.1-1")
   const payload = reader.binaryData()
   const will = { topic, payload, qos, retain }
   return properties === undefined ? will : { ...will, properties }

@@ -62,8 +62,9 @@ export const binaryDataSize = (data: Uint8Array): number => {
 export const propertiesLength = (properties: Properties | undefined): number => {
   if (properties === undefined) return 0
   let length = 0
-  for (const [name, value] of Object.entries(properties)) {
+  for (const name in properties) {
     const definition = byName.get(name)
+    const value = properties[name as keyof Properties] as unknown
     if (definition === undefined || value === undefined) continue
     switch (definition.type) {
       case "byte":
@@ -94,21 +95,24 @@ export const propertiesLength = (properties: Properties | undefined): number => 
   return length
 }
 
-/** Writes the Property Length, which is `length`, and the properties at `at`, and returns where they end. */
-export const writeProperties = (
-  buffer: Buffer,
-  start: number,
-  properties: Properties | undefined,
-  length: number
-): number => {
-  let at = writeVariableByteInteger(buffer, start, length)
-  if (properties === undefined) return at
-  for (const [name, value] of Object.entries(properties)) {
+/** Writes the Property Length and the properties at `start` and returns where they end. */
+export const writeProperties = (buffer: Buffer, start: number, properties: Properties | undefined): number => {
+  let at = start + 1
+  for (const name in properties) {
     const definition = byName.get(name)
-    if (definition === undefined || value === undefined) continue
-    at = writeProperty(buffer, at, definition, value)
+    const value = properties[name as keyof Properties] as unknown
+    if (definition !== undefined && value !== undefined) at = writeProperty(buffer, at, definition, value)
   }
-  return at
+  const length = at - start - 1
+  if (length < 0x80) {
+    buffer[start] = length
+    return at
+  }
+  // The length, known only now, takes more than the byte left for it.
+  const shift = variableByteIntegerSize(length) - 1
+  buffer.copyWithin(start + 1 + shift, start + 1, at)
+  writeVariableByteInteger(buffer, start, length)
+  return at + shift
 }
 
 const writeProperty = (buffer: Buffer, start: number, definition: PropertyDefinition, value: unknown): number => {
