@@ -1,17 +1,33 @@
 /**
  * `mqttzoo broker`: runs a broker until it is told to stop.
  */
-import { Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { Command } from "effect/cli"
-import { BrokerLive } from "../layers/BrokerLive.ts"
+import * as BrokerLive from "../layers/BrokerLive.ts"
 import * as ConfigurationSources from "../layers/ConfigurationSources.ts"
 import * as Logging from "../layers/Logging.ts"
+import { Broker } from "../services/Broker.ts"
+import { Configuration } from "../services/Configuration.ts"
 import { configFlag, keyFlags, sourcesOf } from "./ConfigurationFlags.ts"
+
+const serve = Effect.gen(function* () {
+  const { config } = yield* Configuration
+  const { address, failure } = yield* Broker
+  const port = address.port === 1883 ? "" : ` -p ${address.port}`
+  yield* Effect.logInfo(`listening on ${address.host}:${address.port}, data in ${config.data.directory}`)
+  yield* Effect.logInfo(`try it: npx mqttzoo sub${port} -t X, and in another terminal: npx mqttzoo pub${port} -t X -m hello`)
+  return yield* failure
+})
 
 /** The command. SIGTERM and SIGINT end it gracefully. */
 export const broker = Command.make("broker", { config: configFlag, ...keyFlags }, ({ config, ...flags }) =>
-  Layer.launch(
-    BrokerLive.pipe(Layer.provide(Logging.layer), Layer.provide(ConfigurationSources.layer(sourcesOf(config, flags))))
+  serve.pipe(
+    Effect.provide(
+      BrokerLive.layer.pipe(
+        Layer.provideMerge(Logging.layer),
+        Layer.provideMerge(ConfigurationSources.layer(sourcesOf(config, flags)))
+      )
+    )
   )
 ).pipe(
   Command.withDescription(

@@ -3,7 +3,7 @@
  */
 import { Effect, Layer, type Scope } from "effect"
 import * as DataTree from "../domain/zookeeper/DataTree.ts"
-import { ZooKeeper } from "../services/ZooKeeper.ts"
+import type { ZooKeeper } from "../services/ZooKeeper.ts"
 import * as Server from "./ZooKeeperServer.ts"
 import * as Session from "./ZooKeeperSession.ts"
 
@@ -29,10 +29,7 @@ export const connect = (
 
 /** A session with a server that others use, too. */
 export const layerSession = (server: Server.Server, options: MemoryOptions = {}): Layer.Layer<ZooKeeper> =>
-  Layer.effect(
-    ZooKeeper,
-    Effect.map(connect(server, options), ({ zooKeeper }) => zooKeeper)
-  )
+  Session.layer(server, { maximumPacketBytes: options.maximumPacketBytes ?? defaultMaximumPacketBytes })
 
 /** A session with a server of its own. */
 export const layer: Layer.Layer<ZooKeeper> = Layer.unwrap(Effect.map(makeServer, (server) => layerSession(server)))

@@ -2,7 +2,7 @@
  * A session with the ZooKeeper server in this process, as the {@link ZooKeeper} service, with the faults that a real
  * connection has.
  */
-import { Cause, Deferred, Effect, Latch, Option, Queue, type Scope, Stream, SubscriptionRef } from "effect"
+import { Cause, Deferred, Effect, Latch, Layer, Option, Queue, type Scope, Stream, SubscriptionRef } from "effect"
 import * as DataTree from "../domain/zookeeper/DataTree.ts"
 import { refusalOf } from "../domain/zookeeper/Path.ts"
 import {
@@ -238,6 +238,13 @@ export const make = Effect.fnUntraced(function* (
   }
   return { zooKeeper, faults }
 })
+
+/** {@link make} as the service alone. */
+export const layer = (server: Server, options: { readonly maximumPacketBytes: number }): Layer.Layer<ZooKeeper> =>
+  Layer.effect(
+    ZooKeeper,
+    Effect.map(make(server, options), ({ zooKeeper }) => zooKeeper)
+  )
 
 const failure = (reason: ZooKeeperReason, path: string, operation?: number): ZooKeeperError =>
   new ZooKeeperError(operation === undefined ? { reason, path } : { reason, path, operation })

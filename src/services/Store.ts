@@ -51,6 +51,9 @@ export interface Change {
 export class Store extends Context.Service<
   Store,
   {
+    /** Where the data is kept, for messages. */
+    readonly directory: string
+
     /** All entries, in the order of their keys' UTF-8 bytes. */
     readonly load: Effect.Effect<ReadonlyArray<Entry>, StoreError>
 

@@ -11,7 +11,7 @@ import { fnv1a } from "../Hash.ts"
  * How a group chooses: any member with equal chance; one after the other; the same one until it goes; the same one for
  * all messages of a publisher.
  */
-export const SharedStrategy = Schema.Literals(["random", "round-robin", "sticky", "hash-publisher"])
+export const SharedStrategy = Schema.Literals(["random", "round-robin", "sticky", "hash-by-publisher"])
 export type SharedStrategy = typeof SharedStrategy.Type
 
 /** A group's members in the order in which they joined, and where its choices stand. Changed in place. */
@@ -76,7 +76,7 @@ export const chooseMember = <M>(
         if (group.chosen === undefined || (other !== undefined && isAvailable(other))) group.chosen = other
       }
       return group.chosen
-    case "hash-publisher":
+    case "hash-by-publisher":
       return members[availableFrom(members, fnv1a(choice.publisher) % members.length, isAvailable)]
   }
 }

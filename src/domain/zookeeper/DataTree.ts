@@ -144,16 +144,18 @@ export const apply = (tree: DataTree, transaction: Transaction, zxid: number, ti
   return { _tag: "Applied", results, events, undo }
 }
 
-/** Puts a znode of a stored tree back. Its parent must have been restored before it. */
-export const restore = (tree: DataTree, stored: Omit<Node, "parent" | "children">): void => {
+/** Puts a znode of a stored tree back. False, and nothing done, when its parent was not restored before it. */
+export const restore = (tree: DataTree, stored: Omit<Node, "parent" | "children">): boolean => {
   if (stored.path === root) {
     const { data, mzxid, mtime, version, pzxid, creates } = stored
     Object.assign(tree.root, { data, mzxid, mtime, version, pzxid, creates })
   } else {
-    const parent = tree.nodes.get(parentOf(stored.path))!
+    const parent = tree.nodes.get(parentOf(stored.path))
+    if (parent === undefined) return false
     attach(tree, { ...stored, parent, children: undefined })
   }
   tree.nextSerial = Math.max(tree.nextSerial, stored.serial + 1)
+  return true
 }
 
 interface Change {

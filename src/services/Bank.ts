@@ -1,0 +1,88 @@
+/**
+ * The Bank: what may be stored is limited by credit. This broker's lease is kept in memory, where charging costs
+ * nothing, and written to its znode by the very transaction that stores or removes what was paid for.
+ */
+import { Context, Effect, Layer, Schema } from "effect"
+import { Capital, Lease, draw, noLease, resize, returnUnspent, unspent } from "../domain/bank/Ledger.ts"
+import * as Znode from "../domain/zookeeper/Znode.ts"
+import { Configuration } from "./Configuration.ts"
+import * as Layout from "./Layout.ts"
+import { ZooKeeper } from "./ZooKeeper.ts"
+
+const CapitalJson = Schema.fromJsonString(Capital)
+const LeaseJson = Schema.fromJsonString(Lease)
+
+/** The bytes of a lease's znode. */
+const encodeLease = (lease: Lease): Uint8Array => Buffer.from(Schema.encodeSync(LeaseJson)(lease))
+
+export class Bank extends Context.Service<
+  Bank,
+  {
+    /** Credit that can still be spent. */
+    readonly free: () => number
+    /** Books what a change costs; below 0 it is a refund. Whoever charges has asked `free` before. */
+    readonly charge: (amount: number) => void
+    /** Sets what is spent: once, when everything stored has been read. */
+    readonly opened: (spent: number) => void
+    /**
+     * The operation that writes the lease with a further `amount` spent, for the transaction that stores what was
+     * bought. It expects the version that the last one left, so the znode's version tells whether it happened.
+     */
+    readonly write: (amount: number) => Znode.Operation
+    /** The transaction with the last `write` has happened. */
+    readonly written: (amount: number) => void
+    /** Where the lease is kept, and the version that says that the last `write` has not happened. */
+    readonly lease: () => { readonly path: string; readonly version: number }
+  }
+>()("mqttzoo/services/Bank") {
+  /** One broker that owns all partitions holds the whole capital as its lease. */
+  static readonly layer = Layer.effect(
+    Bank,
+    Effect.gen(function* () {
+      const { config } = yield* Configuration
+      const zookeeper = yield* ZooKeeper
+      yield* Layout.ensure(config.partitions)
+      const path = Layout.lease(config.id)
+
+      const capitalBytes = (yield* zookeeper.get(Layout.bank)).data
+      const before: Capital =
+        capitalBytes.length === 0
+          ? { capital: 0, free: 0 }
+          : yield* Schema.decodeEffect(CapitalJson)(Buffer.from(capitalBytes).toString())
+      const found = yield* Effect.option(zookeeper.get(path))
+      const leaseBefore: Lease =
+        found._tag === "None"
+          ? noLease
+          : yield* Schema.decodeEffect(LeaseJson)(Buffer.from(found.value.data).toString())
+
+      const [returned, kept] = returnUnspent(before, leaseBefore, unspent(leaseBefore))
+      const [capital, drawn] = draw(resize(returned, config.bank.capital), kept, Number.MAX_SAFE_INTEGER)
+      yield* zookeeper.multi([
+        Znode.set(Layout.bank, Buffer.from(yield* Schema.encodeEffect(CapitalJson)(capital))),
+        found._tag === "None" ? Znode.create(path, encodeLease(drawn)) : Znode.set(path, encodeLease(drawn))
+      ])
+
+      let version = found._tag === "None" ? 0 : found.value.stat.version + 1
+      // What is booked in memory runs ahead of what the znode says by the changes that are on their way.
+      let booked = drawn.spent
+      let stored = drawn.spent
+      return Bank.of({
+        free: () => drawn.drawn - booked,
+        charge: (amount) => {
+          booked += amount
+        },
+        opened: (spent) => {
+          booked = spent
+          stored = spent
+        },
+        write: (amount) =>
+          Znode.set(path, encodeLease({ drawn: Math.max(drawn.drawn, stored + amount), spent: stored + amount }), version),
+        written: (amount) => {
+          stored += amount
+          version++
+        },
+        lease: () => ({ path, version })
+      })
+    })
+  )
+}

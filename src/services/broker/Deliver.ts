@@ -1,0 +1,387 @@
+/**
+ * From a message to its receivers: who gets it, at which QoS, now or later (sections 3.3.4 and 4.3). The hot path of
+ * the broker: plain calls, no effects.
+ */
+import * as Encoder from "../../domain/packet/Encoder.ts"
+import type { QoS } from "../../domain/packet/Packet.ts"
+import { ReasonCode } from "../../domain/packet/ReasonCode.ts"
+import { detached, type Message } from "../../domain/Message.ts"
+import type { Target } from "../../domain/partition/Record.ts"
+import * as Outbound from "../../domain/session/Outbound.ts"
+import type { TopicName } from "../../domain/topic/TopicName.ts"
+import type { Change } from "../Partitions.ts"
+import type { Destination, Destinations, Subscriber } from "../Router.ts"
+import { type BrokerState, hold, log, send, sendWritten } from "./BrokerState.ts"
+import type { Connection } from "./Connection.ts"
+import { type Encodings, packetOf, propertiesOf } from "./Encodings.ts"
+import { endConnection } from "./End.ts"
+
+/** Payloads from this size on are sent from where they lie, behind a header of their own; in bytes. */
+const copiedPayload = 4 * 1024
+
+/** How long a receiver may stand still before nobody waits for it any more, in milliseconds. */
+export const patienceMillis = 10_000
+
+/** The destinations of a message, each shared subscription replaced by the member that it chose. */
+export const audienceOf = (b: BrokerState, topic: TopicName, publisher: string): ReadonlyArray<Destination> => {
+  const { direct, shared } = b.router.destinations(topic)
+  return shared.length === 0 ? direct : withShared(b, direct, shared, publisher)
+}
+
+const withShared = (
+  b: BrokerState,
+  direct: Destinations["direct"],
+  shared: Destinations["shared"],
+  publisher: string
+): ReadonlyArray<Destination> => {
+  const all = [...direct]
+  for (const route of shared) {
+    const chosen = b.router.choose(route, publisher)
+    if (chosen !== undefined) all.push(chosen)
+  }
+  return all
+}
+
+/**
+ * Whether every queue that a message of QoS 1 or 2 would wait in has room and credit for it. Nothing that was accepted
+ * is dropped to make room, so what finds none is refused as a whole.
+ */
+export const hasRoom = (b: BrokerState, message: Message, audience: ReadonlyArray<Destination>): boolean => {
+  let cost = 0
+  for (const { subscriber, qos } of audience) {
+    if (!subscriber.durable || qos === 0) continue
+    if (isFull(b, subscriber)) return false
+    cost += b.partitions.cost(message, b.config.bank.recordCost)
+  }
+  return cost <= b.bank.free()
+}
+
+const isFull = (b: BrokerState, { session: { outbound } }: Subscriber): boolean =>
+  outbound.size >= b.limits.queueMessages || outbound.bytes >= b.limits.queueBytes
+
+/**
+ * Sends the message on its way to its audience. `publisher` is the publisher's own session, for No Local. Transient
+ * sessions have it when this returns; for durable ones, and for `changes`, which become durable with it or not at all,
+ * `committed` is called later. Returns whether there is such a later.
+ */
+export const deliver = (
+  b: BrokerState,
+  encodings: Encodings,
+  audience: ReadonlyArray<Destination>,
+  publisher: Subscriber | undefined,
+  changes: ReadonlyArray<Change> | undefined,
+  committed: () => void
+): boolean => {
+  const message = encodings.message!
+  let durable: Array<Destination> | undefined
+  for (let i = 0; i < audience.length; i++) {
+    let destination = audience[i]!
+    if (destination.subscriber === publisher) {
+      if (destination.own === undefined) continue
+      destination = destination.own
+    }
+    const qos = (message.qos < destination.qos ? message.qos : destination.qos) as QoS
+    if (qos === 0) deliverAtMostOnce(b, encodings, destination)
+    else if (destination.subscriber.durable) (durable ??= []).push(destination)
+    else deliverToTransient(b, encodings, destination, qos)
+  }
+  if (durable === undefined && changes === undefined) return false
+  deliverToDurable(b, message, durable ?? [], changes ?? [], committed)
+  return true
+}
+
+/** The RETAIN flag of a message that is forwarded to a subscription that stood before it came [MQTT-3.3.1-12]. */
+const retainFlag = (message: Message, destination: Destination): boolean =>
+  message.retain && destination.retainAsPublished
+
+const deliverAtMostOnce = (b: BrokerState, encodings: Encodings, destination: Destination): void => {
+  const c = destination.subscriber.connection
+  if (c === undefined) return
+  if (c.congestedSince !== 0) {
+    b.sawCongestion = true
+    if (c.socket.buffered() > b.limits.outboxBytes) {
+      b.counts.droppedQoS0++
+      return
+    }
+  }
+  const message = encodings.message!
+  const retain = retainFlag(message, destination)
+  const isVersion5 = c.version === 5
+  if (isVersion5 && (destination.identifiers !== undefined || c.aliasesAllowed > 0)) {
+    sendPublish(b, c, message, 0, retain, false, 0, destination.identifiers)
+    return
+  }
+  encodings.select(isVersion5, 0, retain)
+  if (encodings.end - encodings.start > c.maximumPacketSize) b.counts.droppedTooLarge++
+  else send(b, c, encodings.buffer, encodings.start, encodings.end)
+}
+
+const deliverToTransient = (b: BrokerState, encodings: Encodings, destination: Destination, qos: 1 | 2): void => {
+  const { subscriber, identifiers } = destination
+  const message = encodings.message!
+  const { outbound } = subscriber.session
+  if (isFull(b, subscriber)) {
+    tooSlow(b, subscriber)
+    return
+  }
+  const delivery = Outbound.offer(outbound, message, qos, retainFlag(message, destination), identifiers)
+  Outbound.markReady(outbound, delivery.sequence + 1)
+  pump(b, subscriber, encodings)
+  if (delivery.sequence < outbound.next) return
+  // What has to wait must not keep the whole chunk that it came in.
+  Outbound.replace(outbound, delivery, detached(message))
+  b.sawCongestion = true
+}
+
+/** A transient session whose queue is full has lost a message, and with that its meaning: it ends. */
+const tooSlow = (b: BrokerState, subscriber: Subscriber): void => {
+  b.counts.refused++
+  if (subscriber.connection !== undefined) {
+    endConnection(b, subscriber.connection, { reasonCode: ReasonCode.QuotaExceeded, detail: "the client is too slow" })
+  }
+}
+
+const deliverToDurable = (
+  b: BrokerState,
+  transientMessage: Message,
+  destinations: ReadonlyArray<Destination>,
+  changes: ReadonlyArray<Change>,
+  committed: () => void
+): void => {
+  const message = detached(transientMessage)
+  const byPartition = new Map<number, Array<Target>>()
+  for (const destination of destinations) {
+    const { subscriber, identifiers } = destination
+    const target: Target = {
+      clientId: subscriber.session.clientId,
+      qos: Math.min(message.qos, destination.qos) as 1 | 2,
+      retain: retainFlag(message, destination),
+      ...(identifiers !== undefined && { identifiers })
+    }
+    const partition = b.partitions.of(target.clientId)
+    const targets = byPartition.get(partition)
+    if (targets === undefined) byPartition.set(partition, [target])
+    else targets.push(target)
+  }
+  const all = [...changes]
+  for (const [partition, targets] of byPartition) {
+    all.push({ partition, record: { _tag: "Queued", message, targets } })
+  }
+  const waiting: Array<{ readonly subscriber: Subscriber; upTo: number }> = destinations.map(({ subscriber }) => ({
+    subscriber,
+    upTo: 0
+  }))
+  b.partitions.change(all, () => {
+    for (const { subscriber, upTo } of waiting) {
+      Outbound.markReady(subscriber.session.outbound, upTo)
+      pump(b, subscriber)
+    }
+    committed()
+  })
+  for (const place of waiting) place.upTo = place.subscriber.session.outbound.tail
+}
+
+/** Queues a message for one session alone: a retained one for its new subscription. */
+export const deliverToOne = (
+  b: BrokerState,
+  subscriber: Subscriber,
+  message: Message,
+  qos: QoS,
+  identifiers: ReadonlyArray<number> | undefined
+): void => {
+  if (qos === 0) {
+    const c = subscriber.connection
+    if (c !== undefined) sendPublish(b, c, message, 0, true, false, 0, identifiers)
+    return
+  }
+  if (!subscriber.durable) {
+    const { outbound } = subscriber.session
+    Outbound.markReady(outbound, Outbound.offer(outbound, message, qos, true, identifiers).sequence + 1)
+    pump(b, subscriber)
+    return
+  }
+  const { clientId, outbound } = subscriber.session
+  const target: Target = { clientId, qos, retain: true, ...(identifiers !== undefined && { identifiers }) }
+  let upTo = 0
+  b.partitions.change(
+    [{ partition: b.partitions.of(clientId), record: { _tag: "Queued", message, targets: [target] } }],
+    () => {
+      Outbound.markReady(outbound, upTo)
+      pump(b, subscriber)
+    }
+  )
+  upTo = outbound.tail
+}
+
+/** Sends what the session's window, and its connection, have room for. `encodings` may hold the latest message. */
+export const pump = (b: BrokerState, subscriber: Subscriber, encodings?: Encodings): void => {
+  const c = subscriber.connection
+  if (c === undefined) return
+  const { outbound } = subscriber.session
+  while (outbound.next < outbound.ready && c.congestedSince === 0) {
+    const delivery = Outbound.next(outbound, b.now, (expired) => finish(b, subscriber, expired, noted))
+    if (delivery === undefined) break
+    transmit(b, c, subscriber, delivery, encodings)
+  }
+  if (c.holding !== undefined && !isCongested(b, c)) releaseHeld(b, c)
+}
+
+const noted = (): void => {}
+
+const transmit = (
+  b: BrokerState,
+  c: Connection,
+  subscriber: Subscriber,
+  delivery: Outbound.Delivery,
+  encodings: Encodings | undefined
+): void => {
+  const { message, packetId, qos, retain, subscriptionIdentifiers } = delivery
+  const version = c.version as 3 | 4 | 5
+  if (delivery.stage === Outbound.Stage.Release) {
+    Encoder.writeAck(b.replies, "PubRel", packetId, 0, version)
+    sendWritten(b, c, b.replies)
+    return
+  }
+  const dup = Outbound.isResend(subscriber.session.outbound, delivery)
+  const isVersion5 = version === 5
+  if (
+    encodings?.message !== message ||
+    (isVersion5 && (subscriptionIdentifiers !== undefined || c.aliasesAllowed > 0)) ||
+    message.payload.length >= copiedPayload
+  ) {
+    if (sendPublish(b, c, message, qos, retain, dup, packetId, subscriptionIdentifiers)) return
+  } else {
+    encodings.select(isVersion5, qos, retain)
+    if (encodings.end - encodings.start <= c.maximumPacketSize) {
+      const { buffer, start, end, idOffset } = encodings
+      Encoder.writePublishCopy(b.frames, buffer, start, end, idOffset, packetId, dup)
+      sendWritten(b, c, b.frames)
+      return
+    }
+    b.counts.droppedTooLarge++
+  }
+  // Too large for this client: as if it had been sent and acknowledged [MQTT-3.1.2-25].
+  finish(b, subscriber, delivery, noted)
+}
+
+/** Encodes one PUBLISH for one connection. False: it is larger than the client takes, and is not sent. */
+const sendPublish = (
+  b: BrokerState,
+  c: Connection,
+  message: Message,
+  qos: QoS,
+  retain: boolean,
+  dup: boolean,
+  packetId: number,
+  identifiers: ReadonlyArray<number> | undefined
+): boolean => {
+  const version = c.version as 3 | 4 | 5
+  if (version !== 5) {
+    write(b, c, packetOf(message, message.topic, qos, retain, dup, packetId, undefined), version)
+    return true
+  }
+  const full = packetOf(message, message.topic, qos, retain, dup, packetId, propertiesOf(message, b.now, identifiers))
+  if (c.maximumPacketSize !== Infinity && Encoder.size(full, version) > c.maximumPacketSize) {
+    b.counts.droppedTooLarge++
+    return false
+  }
+  if (c.aliasesAllowed === 0) {
+    write(b, c, full, version)
+    return true
+  }
+  const known = c.aliasesGiven?.get(message.topic)
+  const alias = known ?? giveAlias(c, message.topic)
+  const topic = known === undefined ? message.topic : ""
+  const aliased = packetOf(message, topic, qos, retain, dup, packetId, propertiesOf(message, b.now, identifiers, alias))
+  // The first use of an alias is longer than no alias.
+  const fits = Encoder.size(aliased, version) <= c.maximumPacketSize
+  if (!fits) c.aliasesGiven?.delete(message.topic)
+  write(b, c, fits ? aliased : full, version)
+  return true
+}
+
+/** The next free alias for a topic, or undefined when all that the client allows are given. */
+const giveAlias = (c: Connection, topic: string): number | undefined => {
+  const given = (c.aliasesGiven ??= new Map())
+  if (given.size >= c.aliasesAllowed) return undefined
+  const alias = given.size + 1
+  given.set(topic, alias)
+  return alias
+}
+
+const write = (b: BrokerState, c: Connection, packet: ReturnType<typeof packetOf>, version: 3 | 4 | 5): void => {
+  const { payload } = packet
+  if (payload.length < copiedPayload) {
+    Encoder.write(b.frames, packet, version)
+    sendWritten(b, c, b.frames)
+    return
+  }
+  Encoder.writePublishHeader(b.frames, packet, version)
+  sendWritten(b, c, b.frames)
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length)
+  send(b, c, bytes, 0, bytes.length)
+}
+
+/** The receiver is done with a delivery, or it has expired: it leaves the queue, through the journal if need be. */
+export const finish = (
+  b: BrokerState,
+  subscriber: Subscriber,
+  delivery: Outbound.Delivery,
+  committed: () => void
+): void => {
+  if (!subscriber.durable) {
+    Outbound.complete(subscriber.session.outbound, delivery)
+    return
+  }
+  const { clientId } = subscriber.session
+  const record = { _tag: "Completed", clientId, sequence: delivery.sequence } as const
+  b.partitions.change([{ partition: b.partitions.of(clientId), record }], committed)
+}
+
+/** Whether this receiver is behind by so much that its publishers should wait. */
+export const isCongested = (b: BrokerState, c: Connection): boolean => {
+  if (c.congestedSince !== 0) return true
+  const outbound = c.subscriber?.session.outbound
+  return (
+    outbound !== undefined &&
+    (outbound.size > b.limits.queueMessages / 2 || outbound.bytes > b.limits.queueBytes / 2)
+  )
+}
+
+/** Lets the publishers go on that were held for this receiver. */
+export const releaseHeld = (b: BrokerState, c: Connection): void => {
+  const held = c.holding
+  if (held === undefined) return
+  c.holding = undefined
+  b.slow.delete(c)
+  for (const publisher of held) b.released.push(publisher)
+}
+
+/**
+ * Holds a publisher that outruns its receivers: it is not read until one of them has caught up. One that keeps up
+ * frees the publisher of waiting for QoS 0 receivers that do not; those lose messages instead.
+ */
+export const holdFor = (
+  b: BrokerState,
+  publisher: Connection,
+  message: Message,
+  audience: ReadonlyArray<Destination>
+): void => {
+  let slow: Connection | undefined
+  for (const { subscriber, qos } of audience) {
+    const c = subscriber.connection
+    if (c === undefined || c === publisher) continue
+    if (!isCongested(b, c)) {
+      if (qos === 0 || message.qos === 0) return
+      continue
+    }
+    if (c.congestedSince === 0 || b.now - c.congestedSince < patienceMillis) slow ??= c
+  }
+  if (slow === undefined) return
+  const holding = (slow.holding ??= new Set())
+  if (holding.has(publisher)) return
+  holding.add(publisher)
+  b.slow.add(slow)
+  hold(publisher)
+  log(b, "Debug", "the publisher is held until its receivers catch up", publisher)
+}

@@ -1,0 +1,149 @@
+/**
+ * The end of a connection, and what follows for its Will and its session (sections 3.1.2.5, 3.14 and 4.1).
+ */
+import * as Encoder from "../../domain/packet/Encoder.ts"
+import { ReasonCode, reasonCodes } from "../../domain/packet/ReasonCode.ts"
+import type { Disconnect } from "../../domain/packet/Packet.ts"
+import { fromWill, type Message, never } from "../../domain/Message.ts"
+import * as Session from "../../domain/session/Session.ts"
+import { parseTopicFilter } from "../../domain/topic/TopicFilter.ts"
+import type { TopicName } from "../../domain/topic/TopicName.ts"
+import { Result } from "effect"
+import type { Change } from "../Partitions.ts"
+import type { Subscriber } from "../Router.ts"
+import { type BrokerState, flushConnection, log, sendWritten } from "./BrokerState.ts"
+import { type Connection, Phase } from "./Connection.ts"
+import { audienceOf, deliver, hasRoom, releaseHeld } from "./Deliver.ts"
+import { Encodings } from "./Encodings.ts"
+
+/** Why the server ends a connection: a reason code of MQTT 5.0, and words for the log and the Reason String. */
+export interface Ending {
+  readonly reasonCode: ReasonCode | number
+  readonly detail: string
+}
+
+/** How long a closing connection may take to hear our last word, in milliseconds. */
+const lastWordMillis = 2_000
+
+/** Ends a connection from our side: DISCONNECT to a client of MQTT 5.0 that is connected, then the close. */
+export const endConnection = (b: BrokerState, c: Connection, ending: Ending): void => {
+  if (c.phase === Phase.Closed) return
+  if (c.version === 5 && c.phase !== Phase.AwaitingConnect) {
+    const codes: ReadonlyArray<number> = reasonCodes.Disconnect
+    const reasonCode = codes.includes(ending.reasonCode) ? ending.reasonCode : ReasonCode.UnspecifiedError
+    const packet: Disconnect = {
+      _tag: "Disconnect",
+      reasonCode: reasonCode as Disconnect["reasonCode"],
+      properties: { reasonString: ending.detail }
+    }
+    const fits = Encoder.size(packet, 5) <= c.maximumPacketSize
+    Encoder.write(b.replies, fits ? packet : { _tag: "Disconnect", reasonCode: packet.reasonCode }, 5)
+    sendWritten(b, c, b.replies)
+  }
+  log(b, "Debug", `connection ended: ${ending.detail}`, c, { reasonCode: ending.reasonCode })
+  closeConnection(b, c, { isGraceful: false })
+}
+
+/** Sends what there is to be sent, closes, and does what the end of a connection brings. */
+export const closeConnection = (b: BrokerState, c: Connection, how: { readonly isGraceful: boolean }): void => {
+  if (c.phase === Phase.Closed) return
+  flushConnection(b, c)
+  c.socket.end(lastWordMillis)
+  connectionClosed(b, c, how)
+}
+
+/**
+ * The connection is over, whoever ended it. `isGraceful`: by DISCONNECT with reason 0x00, which takes the Will with it
+ * [MQTT-3.14.4-3].
+ */
+export const connectionClosed = (b: BrokerState, c: Connection, { isGraceful }: { isGraceful: boolean }): void => {
+  if (c.phase === Phase.Closed) return
+  c.phase = Phase.Closed
+  b.connections.delete(c)
+  b.deadlines.delete(c)
+  b.refused.delete(c)
+  b.heldByJournal.delete(c)
+  releaseHeld(b, c)
+  const { subscriber } = c
+  if (subscriber === undefined) return
+  if (b.clients.get(c.clientId) === c) b.clients.delete(c.clientId)
+  subscriber.connection = undefined
+  // Before the Will, so that the session's own subscriptions get it only when the session goes on.
+  if (c.expiryInterval === 0) endSession(b, subscriber)
+  else suspendSession(b, c, subscriber)
+  if (c.willDelay !== undefined) willOf(b, c, isGraceful)
+}
+
+const willOf = (b: BrokerState, c: Connection, isGraceful: boolean): void => {
+  const partition = b.partitions.of(c.clientId)
+  const clear: Change = { partition, record: { _tag: "WillCleared", clientId: c.clientId } }
+  if (isGraceful) {
+    b.partitions.change([clear], () => {})
+    return
+  }
+  // The Will waits for its delay or the session's end, whichever is first [MQTT-3.1.3-9].
+  const delay = Math.min(c.willDelay!, c.expiryInterval)
+  if (delay === 0) {
+    publishWill(b, c.clientId)
+    return
+  }
+  const dueAt = b.now + delay * 1000
+  b.partitions.change([{ partition, record: { _tag: "WillScheduled", clientId: c.clientId, dueAt } }], () => {})
+  b.willsDue.set(c.clientId, dueAt)
+}
+
+/** Publishes a Will and forgets it, in one: it is published exactly once. */
+export const publishWill = (b: BrokerState, clientId: string): void => {
+  b.willsDue.delete(clientId)
+  const armed = b.partitions.will(clientId)
+  if (armed === undefined) return
+  const message = fromWill(armed.will, clientId, b.now)
+  const clear: Change = { partition: b.partitions.of(clientId), record: { _tag: "WillCleared", clientId } }
+  publish(b, message, [clear])
+}
+
+/** Publishes a message that no connection waits for the acknowledgement of. */
+export const publish = (b: BrokerState, message: Message, changes: ReadonlyArray<Change> | undefined): void => {
+  if (message.retain) {
+    if (b.retained.refusal(message) === undefined) b.retained.put(message, () => {})
+    else b.counts.refused++
+  }
+  const encodings = new Encodings(b.frames)
+  encodings.begin(message, b.now)
+  const audience = audienceOf(b, message.topic as TopicName, message.publisher)
+  const fits = message.qos === 0 || hasRoom(b, message, audience)
+  if (!fits) b.counts.refused++
+  deliver(b, encodings, fits ? audience : [], undefined, changes, () => {})
+}
+
+/** The session waits for its client, until it expires. */
+const suspendSession = (b: BrokerState, c: Connection, subscriber: Subscriber): void => {
+  const { clientId, outbound } = subscriber.session
+  const { expiryInterval } = c
+  b.partitions.change(
+    [
+      {
+        partition: b.partitions.of(clientId),
+        record: { _tag: "Closed", clientId, at: b.now, expiryInterval, attempted: outbound.attempted }
+      }
+    ],
+    () => {}
+  )
+  const at = Session.expiresAt(expiryInterval, b.now)
+  if (at !== never) b.sessionEnds.set(clientId, at)
+}
+
+/** The session is over: nothing is routed to it any more, and nothing of it is kept. */
+export const endSession = (b: BrokerState, subscriber: Subscriber): void => {
+  const { session, durable } = subscriber
+  b.sessionEnds.delete(session.clientId)
+  if (b.subscribers.get(session.clientId) === subscriber) b.subscribers.delete(session.clientId)
+  for (const filter of session.subscriptions.keys()) {
+    const parsed = parseTopicFilter(filter)
+    if (Result.isSuccess(parsed)) b.router.unsubscribe(subscriber, parsed.success)
+  }
+  if (durable) {
+    const { clientId } = session
+    b.partitions.change([{ partition: b.partitions.of(clientId), record: { _tag: "Ended", clientId } }], () => {})
+  }
+}
