@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import * as packets from "./load/packets.ts"
 
 const START_LIMIT_MS = 20_000
+const ANSWER_LIMIT_MS = 1000
 const STOP_LIMIT_MS = 10_000
 
 /** A broker that can be measured. */
@@ -117,6 +118,7 @@ const accepts = (port: number): Promise<boolean> =>
       resolve(bytes[0] === 0x20 && bytes[3] === 0)
       socket.end(packets.disconnect)
     })
+    socket.setTimeout(ANSWER_LIMIT_MS, () => socket.destroy())
     socket.on("error", () => resolve(false))
     socket.on("close", () => resolve(false))
   })
@@ -147,9 +149,10 @@ export const start = async (broker: Broker, placement: Placement, dataRoot: stri
   }
   while (!(await accepts(port))) {
     if (end !== undefined || performance.now() - started > START_LIMIT_MS) {
+      const state = end ?? "still ran"
       const said = readFileSync(logFile, "utf8").trim().split("\n").slice(-3).join(" / ")
       await stop()
-      throw new Error(`${broker.name} does not accept connections (it ${end ?? "still runs"}): ${said}`)
+      throw new Error(`${broker.name} does not accept connections (it ${state}): ${said}`)
     }
     await sleep(1)
   }

@@ -133,9 +133,10 @@ const measure = async (row: Row, broker: Brokers.Broker): Promise<LoadResult> =>
     if (row.scenario.kind === "startup") return { value: process_.startupMs, generatorShare: 0, problems: [] }
     await sleep(SETTLE_MS)
     const { port, pid } = process_
-    const result = await generate({ scenario: row.scenario, port, pid, version, warmupSeconds, seconds })
+    return await generate({ scenario: row.scenario, port, pid, version, warmupSeconds, seconds })
+  } catch (error) {
     const end = process_.ended()
-    return end === undefined ? result : { ...result, problems: [...result.problems, `the broker ${end}`] }
+    throw end === undefined ? error : new Error(`the broker ${end}`, { cause: error })
   } finally {
     await process_.stop()
     running.delete(process_)

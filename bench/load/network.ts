@@ -218,7 +218,7 @@ export class Connection {
 
   /** A packet that has no place in this run, such as the broker's DISCONNECT: ends the connection and fails the run. */
   unexpected(header: number, start: number): void {
-    this.fail(`was sent a packet of type ${header >> 4} (its first byte is ${this.network.arena[start]})`)
+    this.fail(`was sent a packet of type ${header >> 4} whose body begins with ${this.network.arena[start]}`)
   }
 
   private readonly onWritten = (): void => {
