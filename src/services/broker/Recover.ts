@@ -1,5 +1,6 @@
 /** A broker's first act: what the journal says becomes sessions, routes and deadlines again. */
 import { never } from "../../domain/Message.ts"
+import * as Outbound from "../../domain/session/Outbound.ts"
 import * as Session from "../../domain/session/Session.ts"
 import type { Subscriber } from "../Router.ts"
 import type { BrokerState } from "./BrokerState.ts"
@@ -16,6 +17,8 @@ export const recover = (b: BrokerState): void => {
       const subscriber: Subscriber = { session, durable: true, connection: undefined }
       b.subscribers.set(clientId, subscriber)
       route(b, subscriber)
+      // What the journal gave back is durable.
+      Outbound.markReady(outbound, outbound.tail)
       if (session.connected) {
         // What had been sent when the broker ended nobody knows: all of it may have been.
         const attempted = outbound.tail
