@@ -7,6 +7,10 @@
  * happened. The faster modes do not give that: `overlappingSync` shows a transaction before it is synced and cannot
  * take it back when the sync fails, `noMetaSync` loses the latest transactions in a power cut, and `transactionSync`
  * saves 0.5 ms of thread changes but stops the event loop for the whole write.
+ *
+ * A full disk is noticed before LMDB is asked, with some space in reserve, and a later commit may succeed. Whatever
+ * fails inside LMDB ends all writing until the process starts again: the kernel reports a failed sync only once, LMDB
+ * may have given up its environment, and its native module does not stand being asked again.
  */
 import { Effect, Layer, Semaphore } from "effect"
 import { type Database, open, type RootDatabase } from "lmdb"
@@ -32,8 +36,19 @@ export const layer = (directory: string): Layer.Layer<Store, StoreError> =>
       if (!isOurs) return yield* new StoreError({ directory, reason: { _tag: "Locked" } })
       const order = yield* Semaphore.make(1)
 
+      /** Why no commit is tried any more. */
+      let broken: StoreError | undefined
+
       const write = (changes: ReadonlyArray<Change>): Effect.Effect<void, StoreError> =>
-        Effect.tryPromise({ try: () => putAll(entries, changes), catch: failed })
+        Effect.suspend(() => {
+          if (broken !== undefined) return Effect.fail(broken)
+          if (freeBytes(directory) < reservedBytes + 2 * bytesOf(changes)) {
+            return Effect.fail(new StoreError({ directory, reason: { _tag: "NoSpace" } }))
+          }
+          return Effect.tapError(Effect.tryPromise({ try: () => putAll(entries, changes), catch: failed }), (error) =>
+            Effect.sync(() => void (broken = error))
+          )
+        })
 
       return Store.of({
         directory,
@@ -50,6 +65,9 @@ export const layer = (directory: string): Layer.Layer<Store, StoreError> =>
       })
     })
   )
+
+/** What is left free on the disk: room for the pages that a commit rewrites, and for whoever else fills it. */
+const reservedBytes = 16 * 1024 * 1024
 
 type Table = Database<Uint8Array, Uint8Array>
 
@@ -152,6 +170,14 @@ const readAll = (entries: Table): ReadonlyArray<Entry> => {
   for (const { key, value } of entries.getRange()) all.push({ key: Buffer.from(key).toString(), value })
   return all
 }
+
+const freeBytes = (directory: string): number => {
+  const { bavail, bsize } = Fs.statfsSync(directory)
+  return bavail * bsize
+}
+
+const bytesOf = (changes: ReadonlyArray<Change>): number =>
+  changes.reduce((bytes, { key, value }) => bytes + key.length + (value?.length ?? 0), 0)
 
 /** One batch is one transaction. Its promise is the only one: the puts within it make none that could reject, too. */
 const putAll = async (entries: Table, changes: ReadonlyArray<Change>): Promise<void> => {
