@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, test, vi } from "vitest"
 import { RawClient, type Connect, type Version } from "./RawClient.ts"
 import type { Statement311 } from "./statements/mqtt-3.1.1.ts"
 import type { Statement5 } from "./statements/mqtt-5.0.ts"
-import { startTarget, type Target } from "./Target.ts"
+import { isNamed, startTarget, type Target } from "./Target.ts"
 
 /** What a test of `both` exercises in either version. */
 export interface Statements {
@@ -92,13 +92,20 @@ const makeTrial = (target: Target, version: Version, clients: Array<RawClient>):
   }
 }
 
-/** Declares the tests of one subject. They run concurrently, against one broker. */
-export const feature = (subject: string, declare: (kinds: Kinds) => void): void => {
+/**
+ * Declares the tests of one subject. They run concurrently, against one broker with these settings (`key=value`). A
+ * subject with settings is left out where the environment names the broker.
+ */
+export const feature = (
+  subject: string,
+  declare: (kinds: Kinds) => void,
+  settings: ReadonlyArray<string> = []
+): void => {
   vi.setConfig({ maxConcurrency: concurrency })
-  describe.concurrent(`${subject}`, () => {
+  describe.skipIf(isNamed && settings.length > 0)(`${subject}`, { concurrent: true }, () => {
     let target: Target
     beforeAll(async () => {
-      target = await startTarget()
+      target = await startTarget(settings)
     })
     afterAll(() => target.stop())
 

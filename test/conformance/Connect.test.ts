@@ -319,6 +319,18 @@ feature("CONNECT", ({ both, v311, v5 }) => {
   )
 
   both(
+    { v5: ["3.1.3-8", "3.2.2-6", "3.2.2-7"], v311: ["3.1.3-9", "3.2.2-4", "3.2.2-5"] },
+    "an overlong Client Identifier is rejected with the code that says so",
+    async (t) => {
+      const client = await t.open()
+      const connack = await client.connect({ clientId: "x".repeat(60_000), clean: true })
+      assert.strictEqual(t.version === 5 ? connack.reasonCode : connack.returnCode, t.version === 5 ? 0x85 : 2)
+      assert.isFalse(connack.sessionPresent)
+      await client.expectClosed()
+    }
+  )
+
+  both(
     { v5: ["3.1.4-6"], v311: ["3.1.4-5"] },
     "what follows a rejected CONNECT in the same bytes is not processed",
     async (t) => {
@@ -517,6 +529,54 @@ feature("CONNECT", ({ both, v311, v5 }) => {
       const client = await t.open()
       client.send(bytes`10 ff ff ff ff`)
       await client.expectClosed()
+    }
+  )
+
+  both(
+    { v5: ["3.2.0-1", "4.5.0-1"], v311: ["3.2.0-1", "4.5.0-1"] },
+    "packets right behind CONNECT in the same bytes are processed after it",
+    async (t) => {
+      const sessions = [
+        { flags: bytes`02`, properties: t.noProperties }, // Clean Start: the session ends with its connection
+        // and a session that outlives it
+        { flags: bytes`00`, properties: t.version === 5 ? bytes`05 11 00000258` : t.noProperties }
+      ]
+      for (const { flags, properties } of sessions) {
+        const topic = t.name("/hasty")
+        const client = await t.open()
+        client.send(
+          packet`10 'MQTT' ${Buffer.from([t.version])} ${flags} 0000 ${properties} ${utf8String(t.name("hasty"))}`,
+          packet`82 0001 ${t.noProperties} ${utf8String(topic)} 01`,
+          packet`32 ${utf8String(topic)} 0002 ${t.noProperties} "hasty"`,
+          bytes`c0 00`
+        )
+        await client.expect("connack")
+        assert.deepEqual((await client.take("suback")).granted, [1])
+        assert.strictEqual((await client.take("puback")).messageId, 2)
+        assert.strictEqual((await client.take("publish")).payload.toString(), "hasty")
+        await client.take("pingresp")
+        await client.disconnect()
+      }
+    }
+  )
+
+  both(
+    { v5: ["4.5.0-1", "3.14.4-2"], v311: ["4.5.0-1"] },
+    "a message right before the end of its connection is delivered",
+    async (t) => {
+      const topic = t.name("/last")
+      const subscriber = await t.connect()
+      await subscriber.subscribe(topic)
+      const publish = (payload: string) => packet`30 ${utf8String(topic)} ${t.noProperties} ${Buffer.from(payload)}`
+      const polite = await t.connect()
+      polite.send(publish("before DISCONNECT"), bytes`e0 00`)
+      polite.end()
+      await subscriber.expectMessage({ payload: "before DISCONNECT" })
+      const curt = await t.connect()
+      curt.send(publish("before the end"))
+      curt.end()
+      await subscriber.expectMessage({ payload: "before the end" })
+      await curt.expectClosed()
     }
   )
 })

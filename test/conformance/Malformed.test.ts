@@ -149,7 +149,7 @@ feature("Malformed packets and protocol errors", ({ both, v311, v5 }) => {
       bytes`62 03 0001 10`, // PUBREL 0x10
       bytes`70 03 0001 80`, // PUBCOMP 0x80
       bytes`e0 01 01`, // DISCONNECT 0x01
-      bytes`e0 01 8e` // DISCONNECT 0x8E, which is the server's
+      bytes`e0 01 84` // DISCONNECT 0x84
     ]
     for (const packets of wrong) {
       const client = await t.connect()

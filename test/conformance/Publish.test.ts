@@ -260,4 +260,23 @@ feature("PUBLISH and its acknowledgements", ({ both, v5 }) => {
       }
     }
   )
+
+  both(
+    { v5: ["2.2.1-5", "4.3.3-8"], v311: ["2.3.1-6", "4.3.3-2"] },
+    "the identifiers of the two directions do not disturb each other",
+    async (t) => {
+      const topic = t.name("/in")
+      const client = await t.connect()
+      await client.subscribe(topic)
+      const publisher = await t.connect()
+      for (const qos of [1, 2] as const) {
+        await publisher.publish({ topic, payload: "in", qos })
+        const incoming = await client.expectPublish({ payload: "in", qos })
+        await client.publish({ topic: t.name("/out"), qos: 2, messageId: incoming.messageId! })
+        await client.publish({ topic: t.name("/out"), qos: 1, messageId: incoming.messageId! })
+        await client.acknowledge(incoming)
+        await client.expectNothing()
+      }
+    }
+  )
 })

@@ -97,6 +97,7 @@ export class RawClient {
   #closed = false
   #wake: () => void = () => {}
   #lastId = 0
+  #lastSent: Buffer = Buffer.alloc(0)
 
   private constructor(socket: Socket, version: Version) {
     this.version = version
@@ -192,11 +193,16 @@ export class RawClient {
 
   /** Sends packets, and bytes as they are, in one write. */
   send(...parts: ReadonlyArray<Packet | Buffer>): void {
-    this.#socket.write(
-      Buffer.concat(
-        parts.map((part) => (Buffer.isBuffer(part) ? part : generate(part, { protocolVersion: this.version })))
-      )
+    this.#lastSent = Buffer.concat(
+      parts.map((part) => (Buffer.isBuffer(part) ? part : generate(part, { protocolVersion: this.version })))
     )
+    this.#socket.write(this.#lastSent)
+  }
+
+  /** What to say of a failure: the last that was sent says which case of a test it was. */
+  #failure(expected: string, got: string): Error {
+    const sent = this.#lastSent.subarray(0, 80).toString("hex")
+    return new Error(`expected ${expected}, but ${got}, after ${sent}`)
   }
 
   /** Breaks the connection without a DISCONNECT, as a network that fails would. */
@@ -219,8 +225,8 @@ export class RawClient {
       if (this.#closed) return undefined
       const left = deadline - performance.now()
       if (left <= 0) {
-        const held = this.#inbox.map(({ packet }) => show(packet)).join("\n  ")
-        throw new Error(`nothing came within ${this.patience} ms${held === "" ? "" : `; held:\n  ${held}`}`)
+        const held = this.#inbox.map(({ packet }) => show(packet)).join(", ")
+        throw this.#failure("something", `nothing came within ${this.patience} ms; held: [${held}]`)
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, left)
@@ -235,8 +241,8 @@ export class RawClient {
   /** The next packet, which must be of this type; `bytes` has it as it was on the wire. */
   async expectWithBytes<C extends PacketCmd>(cmd: C): Promise<{ packet: PacketOf<C>; bytes: Buffer }> {
     const received = await this.#await(() => true)
-    if (received === undefined) throw new Error(`expected ${cmd}, but the server closed the connection`)
-    if (received.packet.cmd !== cmd) throw new Error(`expected ${cmd}, but there came ${show(received.packet)}`)
+    if (received === undefined) throw this.#failure(cmd, "the server closed the connection")
+    if (received.packet.cmd !== cmd) throw this.#failure(cmd, `there came ${show(received.packet)}`)
     return { packet: received.packet as PacketOf<C>, bytes: received.bytes }
   }
 
@@ -250,21 +256,21 @@ export class RawClient {
     const received = await this.#await(
       ({ packet }) => packet.cmd === cmd && (messageId === undefined || packet.messageId === messageId)
     )
-    if (received === undefined) throw new Error(`expected ${cmd}, but the server closed the connection`)
+    if (received === undefined) throw this.#failure(cmd, "the server closed the connection")
     return received.packet as PacketOf<C>
   }
 
   /** The end of the connection, with no packet before it. */
   async expectClosed(): Promise<void> {
     const received = await this.#await(() => true)
-    if (received !== undefined) throw new Error(`expected the end, but there came ${show(received.packet)}`)
+    if (received !== undefined) throw this.#failure("the end", `there came ${show(received.packet)}`)
   }
 
   /** The end of the connection for a reason: announced in MQTT 5.0 by a DISCONNECT with one of these reason codes. */
   async expectDisconnect(...reasonCodes: ReadonlyArray<number>): Promise<void> {
     if (this.version === 5) {
       const { reasonCode } = await this.expect("disconnect")
-      assert.include(reasonCodes, reasonCode, "the reason code of DISCONNECT")
+      assert.include(reasonCodes, reasonCode, `DISCONNECT after ${this.#lastSent.toString("hex")}`)
     }
     await this.expectClosed()
   }
@@ -273,7 +279,7 @@ export class RawClient {
   async expectRefused(...reasonCodes: ReadonlyArray<number>): Promise<void> {
     if (this.version === 5) {
       const { reasonCode, sessionPresent } = await this.expect("connack")
-      assert.include(reasonCodes, reasonCode, "the reason code of CONNACK")
+      assert.include(reasonCodes, reasonCode, `CONNACK after ${this.#lastSent.toString("hex")}`)
       assert.isFalse(sessionPresent, "Session Present [MQTT-3.2.2-6]")
     }
     await this.expectClosed()

@@ -299,4 +299,46 @@ feature("Sessions", ({ both, v311, v5 }) => {
       await client.expectMessage({ payload: "in flight", dup: true })
     }
   )
+
+  both(
+    { v5: ["3.1.2-4", "3.1.4-3", "3.2.2-2"], v311: ["3.1.2-6", "3.1.4-2", "3.2.2-1"] },
+    "a clean start takes over a connection and discards its session",
+    async (t) => {
+      const options = durable(t, t.name("swept"))
+      const topic = t.name("/swept")
+      const first = await t.connect(options)
+      await first.subscribe(topic)
+      const publisher = await t.connect()
+      await publisher.publish({ topic, payload: "in flight", qos: 1 })
+      await first.expectPublish({ payload: "in flight" })
+      const { client, sessionPresent } = await t.resume({ ...options, clean: true })
+      assert.isFalse(sessionPresent)
+      await first.expectDisconnect(0x8e)
+      await publisher.publish({ topic, payload: "no subscription", qos: 1 })
+      await client.expectNothing()
+    }
+  )
+
+  both(
+    { v5: ["4.5.0-1", "3.3.1-5"], v311: ["4.5.0-1", "3.1.2-5"] },
+    "a client that is away gets the wills and retained messages of others too",
+    async (t) => {
+      const options = durable(t, t.name("away"))
+      const topic = t.name("/news")
+      const subscriber = await t.connect(options)
+      await subscriber.subscribe(topic)
+      await subscriber.disconnect()
+      const watcher = await t.connect()
+      await watcher.subscribe(topic)
+      const publisher = await t.connect({ will: { topic, payload: Buffer.from("will"), qos: 1 } })
+      await publisher.publish({ topic, payload: "retained", qos: 1, retain: true })
+      publisher.drop()
+      await watcher.expectMessage({ payload: "retained" })
+      await watcher.expectMessage({ payload: "will" })
+      const { client } = await t.resume(options)
+      await client.expectMessage({ payload: "retained", qos: 1, retain: false })
+      await client.expectMessage({ payload: "will", qos: 1 })
+      await client.expectNothing()
+    }
+  )
 })

@@ -331,4 +331,35 @@ feature("SUBSCRIBE and UNSUBSCRIBE", ({ both, v5 }) => {
       await client.expectDisconnect(0x82, 0x81)
     }
   })
+
+  both(
+    { v5: ["3.8.4-3", "3.8.4-5"], v311: ["3.8.4-3", "3.8.4-4"] },
+    "of the same filter twice in one SUBSCRIBE the last counts",
+    async (t) => {
+      const topic = t.name("/twice")
+      const subscriber = await t.connect()
+      const codes = await subscriber.subscribe([
+        { topic, qos: 2 },
+        { topic, qos: 1 }
+      ])
+      assert.deepEqual(codes, [2, 1])
+      const publisher = await t.connect()
+      await publisher.publish({ topic, payload: "once", qos: 2 })
+      await subscriber.expectMessage({ payload: "once", qos: 1 })
+      await subscriber.expectNothing()
+    }
+  )
+
+  v5(["4.13.1-1"], "properties that do not belong in a SUBSCRIBE or UNSUBSCRIBE are malformed", async (t) => {
+    const wrong = [
+      packet`82 0001 02 01 00 'a' 00`, // SUBSCRIBE with a Payload Format Indicator
+      packet`82 0001 02 7f 00 'a' 00`, // SUBSCRIBE with an identifier that no property has
+      packet`a2 0001 02 0b 01 'a'` // UNSUBSCRIBE with a Subscription Identifier
+    ]
+    for (const packets of wrong) {
+      const client = await t.connect()
+      client.send(packets)
+      await client.expectDisconnect(0x81)
+    }
+  })
 })

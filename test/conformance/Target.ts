@@ -40,14 +40,20 @@ const listens = (host: string, port: number): Promise<boolean> =>
     socket.once("error", () => resolve(false))
   })
 
-const startProgram = async (): Promise<Target> => {
+/** The environment without what would configure the broker behind the suite's back. */
+const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("MQTTZOO_")))
+
+const startProgram = async (settings: ReadonlyArray<string>): Promise<Target> => {
   if (!existsSync(program)) throw new Error("dist/mqttzoo.js is missing: run `npm run build` first")
   const host = "127.0.0.1"
   const port = await freePort()
   const data = await mkdtemp(join(tmpdir(), "mqttzoo-conformance-"))
-  const child = spawn(process.execPath, [program, "broker", "--host", host, "--port", String(port), "--data", data], {
-    stdio: ["ignore", "pipe", "pipe"]
-  })
+  const flags = ["--host", host, "--port", String(port), "--data", data]
+  const child = spawn(
+    process.execPath,
+    [program, "broker", ...flags, ...settings.flatMap((setting) => ["--set", setting])],
+    { stdio: ["ignore", "pipe", "pipe"], env: environment }
+  )
   let output = ""
   const keep = (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-4000)
@@ -73,10 +79,17 @@ const startProgram = async (): Promise<Target> => {
   return { host, port, stop }
 }
 
-/** Starts the program and waits until it accepts connections, or takes the broker that the environment names. */
-export const startTarget = async (): Promise<Target> => {
-  const named = process.env["MQTTZOO_TEST_TARGET"]
-  if (named === undefined) return startProgram()
+const named = process.env["MQTTZOO_TEST_TARGET"]
+
+/** Whether the environment names the broker under test, so that this suite cannot set it up. */
+export const isNamed = named !== undefined
+
+/**
+ * Starts the program with these settings (`key=value`) and waits until it accepts connections, or takes the broker that
+ * the environment names.
+ */
+export const startTarget = async (settings: ReadonlyArray<string>): Promise<Target> => {
+  if (named === undefined) return startProgram(settings)
   const colon = named.lastIndexOf(":")
   return { host: named.slice(0, colon), port: Number(named.slice(colon + 1)), stop: async () => {} }
 }

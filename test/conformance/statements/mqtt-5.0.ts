@@ -123,10 +123,7 @@ export const statements5 = {
   "3.1.3-5": tested("Identifiers of 1 to 23 digits and Latin letters are accepted."),
   "3.1.3-6": tested("A server that accepts an empty identifier assigns a unique one."),
   "3.1.3-7": tested("It goes on with the assigned identifier and returns it in CONNACK."),
-  "3.1.3-8": untested(
-    "A server that rejects an identifier closes, after a CONNACK 0x85 if it likes.",
-    "The broker rejects no well-formed identifier."
-  ),
+  "3.1.3-8": tested("A server that rejects an identifier closes, after a CONNACK 0x85 if it likes."),
   "3.1.3-9": tested("A connection to the session before the will's delay has passed prevents the will."),
   "3.1.3-10": tested("User Properties of a will keep their order."),
   "3.1.3-11": tested("The Will Topic is a UTF-8 string."),
