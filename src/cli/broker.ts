@@ -15,7 +15,9 @@ const serve = Effect.gen(function* () {
   const { address, failure } = yield* Broker
   const port = address.port === 1883 ? "" : ` -p ${address.port}`
   yield* Effect.logInfo(`listening on ${address.host}:${address.port}, data in ${config.data.directory}`)
-  yield* Effect.logInfo(`try it: npx mqttzoo sub${port} -t X, and in another terminal: npx mqttzoo pub${port} -t X -m hello`)
+  yield* Effect.logInfo(
+    `try it: npx mqttzoo sub${port} -t X, and in another terminal: npx mqttzoo pub${port} -t X -m hello`
+  )
   return yield* failure
 })
 

@@ -76,7 +76,11 @@ export class Bank extends Context.Service<
           stored = spent
         },
         write: (amount) =>
-          Znode.set(path, encodeLease({ drawn: Math.max(drawn.drawn, stored + amount), spent: stored + amount }), version),
+          Znode.set(
+            path,
+            encodeLease({ drawn: Math.max(drawn.drawn, stored + amount), spent: stored + amount }),
+            version
+          ),
         written: (amount) => {
           stored += amount
           version++

@@ -65,6 +65,8 @@ export class Broker extends Context.Service<
         b.now = clock.now()
         for (const run of work) run()
         while (b.released.length > 0) release(b, encodings)
+        for (const c of b.tooSlow) endConnection(b, c, slowClient)
+        b.tooSlow.clear()
         flush(b)
         encodings.clear()
       }
@@ -106,7 +108,7 @@ export class Broker extends Context.Service<
       yield* Effect.addFinalizer(() =>
         Effect.callback<void>((resume) => {
           passes.add(() => {
-            for (const c of [...b.connections]) endConnection(b, c, shuttingDown)
+            for (const c of b.connections) endConnection(b, c, shuttingDown)
             resume(Effect.void)
           })
         }).pipe(
@@ -129,6 +131,8 @@ export class Broker extends Context.Service<
     })
   )
 }
+
+const slowClient = { reasonCode: ReasonCode.QuotaExceeded, detail: "too much is waiting for the client" }
 
 const shuttingDown = { reasonCode: ReasonCode.ServerShuttingDown, detail: "the server is shutting down" }
 
@@ -240,6 +244,7 @@ const makeState = Effect.gen(function* () {
     sessionEnds: new TimerWheel(tickMillis, now),
     willsDue: new TimerWheel(tickMillis, now),
     refused: new Set(),
+    tooSlow: new Set(),
     slow: new Set(),
     released: [],
     sawCongestion: false,
@@ -253,7 +258,6 @@ const makeState = Effect.gen(function* () {
 const writeLogs = (lines: ReadonlyArray<LogLine>) =>
   Effect.forEach(
     lines,
-    ({ level, message, annotations }) =>
-      Effect.annotateLogs(Effect.logWithLevel(level)(message), annotations),
+    ({ level, message, annotations }) => Effect.annotateLogs(Effect.logWithLevel(level)(message), annotations),
     { discard: true }
   )

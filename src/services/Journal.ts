@@ -100,10 +100,14 @@ export class Journal extends Context.Service<
       const bank = yield* Bank
       const passes = yield* Passes
       const { config } = yield* Configuration
-      const logs = Array.from(
-        { length: config.partitions },
-        (): Log => ({ next: 0, segments: [], bytes: 0, generation: 0, pieces: 0, epoch: 0 })
-      )
+      const logs = Array.from({ length: config.partitions }, (): Log => ({
+        next: 0,
+        segments: [],
+        bytes: 0,
+        generation: 0,
+        pieces: 0,
+        epoch: 0
+      }))
       const items = ReadyList.make<Item>()
       let pendingBytes = 0
       let appended = 0
@@ -167,13 +171,15 @@ export class Journal extends Context.Service<
       /** One transaction, until it has happened: an unknown outcome is looked up, an outage waited out. */
       const transact = (operations: ReadonlyArray<Znode.Operation>, charge: number) => {
         const lease = bank.lease()
-        const attempt = zookeeper.multi([bank.write(charge), ...operations]).pipe(
-          Effect.catchTag("ZooKeeperError", (error) =>
-            error.reason._tag === "ConnectionLoss" || error.reason._tag === "BadVersion"
-              ? Effect.flatMap(hasHappened(lease), (happened) => (happened ? Effect.void : Effect.fail(error)))
-              : Effect.fail(error)
+        const attempt = zookeeper
+          .multi([bank.write(charge), ...operations])
+          .pipe(
+            Effect.catchTag("ZooKeeperError", (error) =>
+              error.reason._tag === "ConnectionLoss" || error.reason._tag === "BadVersion"
+                ? Effect.flatMap(hasHappened(lease), (happened) => (happened ? Effect.void : Effect.fail(error)))
+                : Effect.fail(error)
+            )
           )
-        )
         return attempt.pipe(
           Effect.tapError((error) => Effect.logWarning("the journal cannot be written", error.message)),
           Effect.retry({
@@ -279,9 +285,7 @@ export class Journal extends Context.Service<
         logBytes: (partition) => logs[partition]!.bytes,
         appended: () => appended,
         pendingBytes: () => pendingBytes,
-        flushed: Effect.callback((resume) =>
-          append({ entries: [], charge: 0, committed: () => resume(Effect.void) })
-        ),
+        flushed: Effect.callback((resume) => append({ entries: [], charge: 0, committed: () => resume(Effect.void) })),
         failure: Fiber.join(writer)
       })
     })

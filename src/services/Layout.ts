@@ -74,11 +74,13 @@ export const ensure = Effect.fn("Layout.ensure")(function* (
     // Last, so that a reader who sees it sees the rest.
     Znode.create(version, text(expected))
   ]
-  yield* zookeeper.multi(operations).pipe(
-    Effect.catchTag("ZooKeeperError", (error) =>
-      error.reason._tag === "NodeExists" ? Effect.void : Effect.fail(error)
+  yield* zookeeper
+    .multi(operations)
+    .pipe(
+      Effect.catchTag("ZooKeeperError", (error) =>
+        error.reason._tag === "NodeExists" ? Effect.void : Effect.fail(error)
+      )
     )
-  )
   const found = Buffer.from((yield* zookeeper.get(version)).data).toString()
   if (found !== expected) return yield* new LayoutMismatch({ path: version, found, expected })
 })

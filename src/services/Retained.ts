@@ -79,7 +79,10 @@ export class Retained extends Context.Service<
           const message = RetainedMessage.decode((yield* zookeeper.get(path)).data)
           taken.add(path)
           if (Result.isFailure(message)) {
-            yield* Effect.logWarning("a retained message cannot be read and is left alone", { path, why: message.failure })
+            yield* Effect.logWarning("a retained message cannot be read and is left alone", {
+              path,
+              why: message.failure
+            })
             continue
           }
           keep(message.success)

@@ -77,9 +77,7 @@ export const RestoredSession = of("RestoredSession", {
 /** Snapshot: a message and its places in the queues of sessions restored before. */
 export const RestoredMessage = Schema.TaggedStruct("RestoredMessage", {
   message: Message,
-  deliveries: Schema.Array(
-    Schema.Struct({ ...Target.fields, sequence: Schema.Int, stage: Schema.Literals([0, 1]) })
-  )
+  deliveries: Schema.Array(Schema.Struct({ ...Target.fields, sequence: Schema.Int, stage: Schema.Literals([0, 1]) }))
 })
 
 /** Snapshot: a Will, and when it is due (`never` while its connection lives). */

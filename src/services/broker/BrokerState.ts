@@ -79,6 +79,8 @@ export interface BrokerState {
   readonly willsDue: TimerWheel<string>
   /** Connections whose PUBLISH there is no credit for. */
   readonly refused: Set<Connection>
+  /** Connections whose queue has run over in this pass. */
+  readonly tooSlow: Set<Connection>
   /** Receivers that publishers are held for. */
   readonly slow: Set<Connection>
   /** Held publishers that may go on, at the end of the pass. */
@@ -135,7 +137,13 @@ export const hold = (c: Connection): void => {
 }
 
 /** Notes a line for the log, with the client's address. */
-export const log = (b: BrokerState, level: LogLine["level"], message: string, c: Connection, details?: object): void => {
+export const log = (
+  b: BrokerState,
+  level: LogLine["level"],
+  message: string,
+  c: Connection,
+  details?: object
+): void => {
   b.logs.push({
     level,
     message,

@@ -4,7 +4,6 @@
  */
 import * as Encoder from "../../domain/packet/Encoder.ts"
 import type { QoS } from "../../domain/packet/Packet.ts"
-import { ReasonCode } from "../../domain/packet/ReasonCode.ts"
 import { detached, type Message } from "../../domain/Message.ts"
 import type { Target } from "../../domain/partition/Record.ts"
 import * as Outbound from "../../domain/session/Outbound.ts"
@@ -14,7 +13,6 @@ import type { Destination, Destinations, Subscriber } from "../Router.ts"
 import { type BrokerState, hold, log, send, sendWritten } from "./BrokerState.ts"
 import type { Connection } from "./Connection.ts"
 import { type Encodings, packetOf, propertiesOf } from "./Encodings.ts"
-import { endConnection } from "./End.ts"
 
 /** Payloads from this size on are sent from where they lie, behind a header of their own; in bytes. */
 const copiedPayload = 4 * 1024
@@ -121,7 +119,9 @@ const deliverToTransient = (b: BrokerState, encodings: Encodings, destination: D
   const message = encodings.message!
   const { outbound } = subscriber.session
   if (isFull(b, subscriber)) {
-    tooSlow(b, subscriber)
+    // A transient session that loses a message has lost its meaning. It ends after the pass: others are being served.
+    b.counts.refused++
+    if (subscriber.connection !== undefined) b.tooSlow.add(subscriber.connection)
     return
   }
   const delivery = Outbound.offer(outbound, message, qos, retainFlag(message, destination), identifiers)
@@ -131,14 +131,6 @@ const deliverToTransient = (b: BrokerState, encodings: Encodings, destination: D
   // What has to wait must not keep the whole chunk that it came in.
   Outbound.replace(outbound, delivery, detached(message))
   b.sawCongestion = true
-}
-
-/** A transient session whose queue is full has lost a message, and with that its meaning: it ends. */
-const tooSlow = (b: BrokerState, subscriber: Subscriber): void => {
-  b.counts.refused++
-  if (subscriber.connection !== undefined) {
-    endConnection(b, subscriber.connection, { reasonCode: ReasonCode.QuotaExceeded, detail: "the client is too slow" })
-  }
 }
 
 const deliverToDurable = (
@@ -343,8 +335,7 @@ export const isCongested = (b: BrokerState, c: Connection): boolean => {
   if (c.congestedSince !== 0) return true
   const outbound = c.subscriber?.session.outbound
   return (
-    outbound !== undefined &&
-    (outbound.size > b.limits.queueMessages / 2 || outbound.bytes > b.limits.queueBytes / 2)
+    outbound !== undefined && (outbound.size > b.limits.queueMessages / 2 || outbound.bytes > b.limits.queueBytes / 2)
   )
 }
 

@@ -163,7 +163,13 @@ const repeatPubRec = (b: BrokerState, c: Connection, packetId: number): void => 
 }
 
 /** Answers a PUBLISH that is not taken over; MQTT 3.1.1 has no answer but the end of the connection. */
-const refuse = (b: BrokerState, c: Connection, { qos, packetId }: Publish, reasonCode: number, detail: string): void => {
+const refuse = (
+  b: BrokerState,
+  c: Connection,
+  { qos, packetId }: Publish,
+  reasonCode: number,
+  detail: string
+): void => {
   log(b, "Debug", `message refused: ${detail}`, c, { reasonCode })
   if (c.version !== 5) {
     if (qos === 0) return
@@ -247,7 +253,7 @@ const waitForCredit = (b: BrokerState, c: Connection, refused: NonNullable<Conne
 
 /** Tries the messages again that there was no credit for. */
 export const retryRefused = (b: BrokerState, encodings: Encodings): void => {
-  for (const c of [...b.refused]) {
+  for (const c of Array.from(b.refused)) {
     const { packet, topic, since } = c.refused!
     b.refused.delete(c)
     c.refused = undefined

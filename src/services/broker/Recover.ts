@@ -33,7 +33,7 @@ export const recover = (b: BrokerState): void => {
   }
   b.bank.opened(spent)
   for (const [index, partition] of b.partitions.all.entries()) {
-    for (const [clientId, { will, dueAt }] of [...partition.wills]) {
+    for (const [clientId, { will, dueAt }] of partition.wills) {
       if (dueAt !== never) {
         b.willsDue.set(clientId, dueAt)
         continue

@@ -107,7 +107,11 @@ export const handleUnsubscribe = (b: BrokerState, c: Connection, packet: Unsubsc
   })
   const acknowledge = (): void => {
     if (c.phase !== Phase.Open) return
-    Encoder.write(b.replies, { _tag: "UnsubAck", packetId: packet.packetId, reasonCodes: codes }, c.version as 3 | 4 | 5)
+    Encoder.write(
+      b.replies,
+      { _tag: "UnsubAck", packetId: packet.packetId, reasonCodes: codes },
+      c.version as 3 | 4 | 5
+    )
     sendWritten(b, c, b.replies)
   }
   if (!durable || removed.length === 0) {
