@@ -62,6 +62,7 @@ const firstBytes = (types: ReadonlyArray<number>, version: ProtocolVersion): Uin
   return table
 }
 
+/** Before a CONNECT there is nothing else. */
 const fromAnyone = firstBytes([1], 5)
 const fromClient = {
   3: firstBytes([1, 3, 4, 5, 6, 7, 8, 10, 12, 14], 3),
@@ -83,9 +84,9 @@ const flagStatements: { readonly [type: number]: string } = {
   15: "MQTT-3.15.1-1"
 }
 
-/** See `make`. */
+/** The decoder of one connection. */
 export class Decoder {
-  /** The version that the CONNECT names, as soon as that is read, or the one given. */
+  /** The version given, or that of the CONNECT as soon as it is read; the decoder alone sets it. */
   version: ProtocolVersion | undefined = undefined
   /** The Protocol Level that the CONNECT names, even if there is no such version. */
   protocolLevel: number | undefined = undefined
@@ -127,11 +128,12 @@ export class Decoder {
   /** Takes bytes that follow those pushed before. They may not change afterwards: packets are views of them. */
   push(chunk: Buffer): void {
     if (this.error !== undefined) return
-    if (this.position === this.chunk.length) {
+    if (this.waiting !== undefined) this.waiting.push(chunk)
+    else if (this.position < this.chunk.length) this.waiting = [chunk]
+    else {
       this.chunk = chunk
       this.position = 0
-    } else if (this.waiting === undefined) this.waiting = [chunk]
-    else this.waiting.push(chunk)
+    }
   }
 
   /** The next packet; undefined when its bytes have not all come; an error for good once there is one. */

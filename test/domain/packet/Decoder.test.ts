@@ -72,6 +72,29 @@ describe("a stream of packets", () => {
     }
   )
 
+  it.prop("gives the same packets when pieces are pushed between them", [clientPackets, cuts], ([packets, sizes]) => {
+    const stream = Buffer.concat(packets.map((packet) => Encoder.encode(packet, 5)))
+    const decoder = server()
+    const decoded: Array<unknown> = []
+    for (let at = 0, i = 0; at < stream.length; i++) {
+      const end = at + (sizes[i % sizes.length]! || 1)
+      decoder.push(stream.subarray(at, end))
+      if (i % 3 === 2) decoded.push(decoder.next())
+      at = end
+    }
+    decoded.push(...drain(decoder))
+    assert.deepStrictEqual(plain(decoded.filter((each) => each !== undefined)), plain(packets))
+  })
+
+  it("keeps its order when a piece is pushed just after a packet that ends with its chunk", () => {
+    const decoder = server()
+    decoder.push(bytes(0xc0, 0))
+    decoder.push(bytes(0x40, 2))
+    assert.deepStrictEqual(decoder.next(), { _tag: "PingReq" })
+    decoder.push(bytes(0, 1))
+    assert.deepStrictEqual(drain(decoder), [{ _tag: "PubAck", packetId: 1, reasonCode: 0 }])
+  })
+
   it("may come as empty chunks", () => {
     const decoder = server()
     decoder.push(Buffer.alloc(0))
