@@ -36,6 +36,6 @@ const declarations = () => {
   return promisify(execFile)(process.execPath, [join(compiler, "bin", "tsc"), "--project", "tsconfig.build.json"])
 }
 
-await rm("dist", { recursive: true, force: true })
+await rm("dist/types", { recursive: true, force: true })
 await Promise.all([command(), libraries(), declarations()])
 await chmod("dist/mqttzoo.js", 0o755)

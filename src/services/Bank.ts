@@ -3,7 +3,7 @@
  * nothing, and written to its znode by the very transaction that stores or removes what was paid for.
  */
 import { Context, Effect, Layer, Schema } from "effect"
-import { Capital, Lease, draw, noLease, resize, returnUnspent, unspent } from "../domain/bank/Ledger.ts"
+import { Capital, draw, Lease, noLease, resize, returnUnspent, spend, unspent } from "../domain/bank/Ledger.ts"
 import * as Znode from "../domain/zookeeper/Znode.ts"
 import { Configuration } from "./Configuration.ts"
 import * as Layout from "./Layout.ts"
@@ -64,25 +64,20 @@ export class Bank extends Context.Service<
 
       let version = found._tag === "None" ? 0 : found.value.stat.version + 1
       // What is booked in memory runs ahead of what the znode says by the changes that are on their way.
-      let booked = drawn.spent
-      let stored = drawn.spent
+      let booked = drawn
+      let stored = drawn
       return Bank.of({
-        free: () => drawn.drawn - booked,
+        free: () => unspent(booked),
         charge: (amount) => {
-          booked += amount
+          booked = spend(booked, amount)
         },
         opened: (spent) => {
-          booked = spent
-          stored = spent
+          booked = { drawn: Math.max(drawn.drawn, spent), spent }
+          stored = booked
         },
-        write: (amount) =>
-          Znode.set(
-            path,
-            encodeLease({ drawn: Math.max(drawn.drawn, stored + amount), spent: stored + amount }),
-            version
-          ),
+        write: (amount) => Znode.set(path, encodeLease(spend(stored, amount)), version),
         written: (amount) => {
-          stored += amount
+          stored = spend(stored, amount)
           version++
         },
         lease: () => ({ path, version })

@@ -15,9 +15,6 @@ const topics = `${root}/topics`
 export const bank = `${root}/bank`
 const leases = `${bank}/leases`
 
-/** Ephemeral: the znode of a broker that is up. */
-export const member = (id: string): string => `${members}/${id}`
-
 /** What a broker has drawn from the Bank, and spent. */
 export const lease = (id: string): string => `${leases}/${id}`
 

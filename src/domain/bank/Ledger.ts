@@ -21,12 +21,8 @@ export const noLease: Lease = { drawn: 0, spent: 0 }
 /** Credit that the lease can still be charged with. */
 export const unspent = (lease: Lease): number => lease.drawn - lease.spent
 
-/** Charges the lease, or refuses with undefined when the amount is more than what is unspent. */
-export const charge = (lease: Lease, amount: number): Lease | undefined =>
-  amount > unspent(lease) ? undefined : { drawn: lease.drawn, spent: lease.spent + amount }
-
-/** Gives back what a thing had cost that is not stored any more. */
-export const refund = (lease: Lease, amount: number): Lease => ({ drawn: lease.drawn, spent: lease.spent - amount })
+/** Books the cost of something stored; below 0 it is the refund of something that is not stored any more. */
+export const spend = (lease: Lease, amount: number): Lease => ({ drawn: lease.drawn, spent: lease.spent + amount })
 
 /** Moves up to `amount` of free credit into a lease. */
 export const draw = (capital: Capital, lease: Lease, amount: number): readonly [Capital, Lease] => {
