@@ -26,8 +26,6 @@ export type Watched = "data" | "children"
 
 /** A server that is running. It ends with the scope it was made in. */
 export interface Server {
-  /** The number of the last transaction. */
-  readonly zxid: () => number
   /** Opens a session; `ended` is done when it is over, whoever ended it. None once the server has stopped. */
   readonly openSession: () => Option.Option<{ readonly id: SessionId; readonly ended: Effect.Effect<void> }>
   /** Whether a session has been opened and not ended. */
@@ -65,7 +63,10 @@ type Request =
 
 type Read = (tree: DataTree.DataTree) => unknown
 
-/** Starts a server over a tree. Sessions that own ephemerals in it, of a process that is gone, are ended first. */
+/**
+ * Starts a server over a tree. Sessions that own ephemerals in it, of a process that is gone, are ended first; it fails
+ * when that cannot be committed.
+ */
 export const make = Effect.fnUntraced(function* (
   options: ServerOptions
 ): Effect.fn.Return<Server, StoreError, Scope.Scope> {
@@ -161,12 +162,18 @@ export const make = Effect.fnUntraced(function* (
       isTaken ? Effect.void : Effect.asVoid(Deferred.succeed(request.reply, stopped))
     )
 
-  for (const session of tree.ephemerals.keys()) sessions.set(session, Deferred.makeUnsafe<void>())
-  for (const session of tree.ephemerals.keys()) {
-    batch = [{ _tag: "Write", transaction: { _tag: "CloseSession", session }, reply: Deferred.makeUnsafe() }]
-    yield* runBatch()
-  }
+  const endFormerSessions = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const changed = new Set<DataTree.Node>()
+    for (const session of tree.ephemerals.keys()) {
+      zxid += 1
+      const outcome = DataTree.apply(tree, { _tag: "CloseSession", session }, zxid, now)
+      if (outcome._tag === "Applied") for (const event of outcome.events) changed.add(event.node)
+    }
+    if (commit !== undefined && changed.size > 0) yield* commit(changed, zxid)
+  })
 
+  yield* endFormerSessions
   yield* serve.pipe(
     Effect.tapCause((cause) =>
       Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("the ZooKeeper server in this process died", cause)
@@ -182,7 +189,6 @@ export const make = Effect.fnUntraced(function* (
   })
 
   return {
-    zxid: () => zxid,
     openSession: () => {
       if (hasStopped) return Option.none()
       // The session's number is that of the transaction that opens it: no znode of the tree has such an owner.

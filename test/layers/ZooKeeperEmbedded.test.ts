@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Option, Queue, Stream } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Option, Queue, Stream } from "effect"
 import { build } from "esbuild"
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
@@ -86,6 +86,24 @@ describe("embedded: restart", () => {
       const zk = yield* start(StoreMemory.layerDisk(disk))
       assert.deepStrictEqual(yield* zk.children("/members"), [])
       assert.strictEqual((yield* zk.get("/members")).stat.cversion, 4)
+    })
+  )
+
+  it.effect("a disk that cannot be written is told at the start, when something must be", () =>
+    Effect.gen(function* () {
+      const disk = yield* StoreMemory.makeDisk
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const zk = yield* start(StoreMemory.layerDisk(disk))
+          yield* zk.create("/e", empty, "Ephemeral")
+          yield* disk.failNextCommit({ _tag: "NoSpace" })
+        })
+      )
+      yield* disk.failNextCommit({ _tag: "NoSpace" })
+      const error = yield* Effect.flip(Effect.scoped(start(StoreMemory.layerDisk(disk))))
+      assert.strictEqual(error.reason._tag, "NoSpace")
+      const zk = yield* start(StoreMemory.layerDisk(disk))
+      assert.deepStrictEqual(yield* zk.children("/"), [])
     })
   )
 
@@ -232,18 +250,24 @@ describe("embedded: kill -9", () => {
         })
       )
       const confirmed = new Map<string, number>()
-      const signal = yield* Effect.callback<string | null>((resume) => {
-        const child = spawn(process.execPath, [script, data], { stdio: ["ignore", "pipe", "inherit"] })
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() => spawn(process.execPath, [script, data], { stdio: ["ignore", "pipe", "inherit"] })),
+        (running) => Effect.sync(() => void running.kill("SIGKILL"))
+      )
+      const closed = yield* Deferred.make<string | null>()
+      child.on("close", (_, signal) => Deferred.doneUnsafe(closed, Effect.succeed(signal)))
+      yield* Effect.callback<void>((resume) => {
         let lines = 0
         Readline.createInterface({ input: child.stdout }).on("line", (line) => {
           const [name, at] = line.split(" ")
           confirmed.set(name!, Number(at))
-          if (++lines === 200) child.kill("SIGKILL")
+          if (++lines === 200) resume(Effect.void)
         })
-        child.on("close", (_, reason) => resume(Effect.succeed(reason)))
-        return Effect.sync(() => void child.kill("SIGKILL"))
       })
-      assert.strictEqual(signal, "SIGKILL")
+      const refused = yield* Effect.flip(Effect.scoped(start(StoreLmdb.layer(data))))
+      assert.deepStrictEqual(refused.reason, { _tag: "Locked" })
+      child.kill("SIGKILL")
+      assert.strictEqual(yield* Deferred.await(closed), "SIGKILL")
       assert.strictEqual(confirmed.size, 8)
       const zk = yield* start(StoreLmdb.layer(data))
       for (const [name, last] of confirmed) {
