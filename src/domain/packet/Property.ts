@@ -8,7 +8,7 @@
 import { Schema } from "effect"
 
 /** How a property's value looks on the wire (section 1.5). */
-export type WireType =
+type WireType =
   | "byte"
   | "twoByteInteger"
   | "fourByteInteger"
@@ -35,7 +35,7 @@ export type PropertyCarrier =
   | "Auth"
 
 /** What a value must be beyond its type on the wire: 0 or 1, not 0, or a Topic Name. */
-export type ValueRule = "zeroOrOne" | "notZero" | "topicName"
+type ValueRule = "zeroOrOne" | "notZero" | "topicName"
 
 /** What the standard says of one property: table 2-4 of section 2.2.2.2. */
 export interface PropertyDefinition {

@@ -1,7 +1,7 @@
 /** UTF-8 Encoded Strings (section 1.5.4): well-formed UTF-8 without U+0000. */
 
 /** True when the bytes from `start` to before `end` are well-formed UTF-8 without U+0000 [MQTT-1.5.4-1, 1.5.4-2]. */
-export const isWellFormed = (bytes: Uint8Array, start: number, end: number): boolean => {
+const isWellFormed = (bytes: Uint8Array, start: number, end: number): boolean => {
   let at = start
   while (at < end) {
     const lead = bytes[at]!
