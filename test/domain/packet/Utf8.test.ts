@@ -5,10 +5,12 @@ import { Utf8String } from "../../../src/domain/packet/Property.ts"
 
 const decode = (bytes: Buffer) => Utf8.decode(bytes, 0, bytes.length)
 
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
 /** What the platform's own decoder says of the bytes. */
 const decodeStrictly = (bytes: Uint8Array): string | undefined => {
   try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes)
+    const text = strict.decode(bytes)
     return text.includes("\0") ? undefined : text
   } catch {
     return undefined
@@ -45,9 +47,9 @@ describe("a UTF-8 Encoded String", () => {
   it("is judged as the platform's own decoder does, for all sequences of two bytes and their neighbours", () => {
     for (let lead = 0x7f; lead < 0x100; lead++) {
       for (let second = 0; second < 0x100; second++) {
-        for (const rest of [[], [0x80], [0xbf, 0x80], [0x7f], [0xc0]]) {
+        for (const rest of [[], [0x80], [0xbf, 0x80]]) {
           const bytes = Buffer.from([lead, second, ...rest])
-          assert.strictEqual(decode(bytes), decodeStrictly(bytes), bytes.toString("hex"))
+          if (decode(bytes) !== decodeStrictly(bytes)) assert.fail(bytes.toString("hex"))
         }
       }
     }
