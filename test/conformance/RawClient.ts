@@ -238,6 +238,11 @@ export class RawClient {
     }
   }
 
+  /** The next packet whatever it is, or nothing if the connection ended first. */
+  async next(): Promise<Packet | undefined> {
+    return (await this.#await(() => true))?.packet
+  }
+
   /** The next packet, which must be of this type; `bytes` has it as it was on the wire. */
   async expectWithBytes<C extends PacketCmd>(cmd: C): Promise<{ packet: PacketOf<C>; bytes: Buffer }> {
     const received = await this.#await(() => true)
@@ -264,6 +269,11 @@ export class RawClient {
   async expectClosed(): Promise<void> {
     const received = await this.#await(() => true)
     if (received !== undefined) throw this.#failure("the end", `there came ${show(received.packet)}`)
+  }
+
+  /** The end of the connection, whatever comes before it. */
+  async ended(): Promise<void> {
+    await this.#await(() => false)
   }
 
   /** The end of the connection for a reason: announced in MQTT 5.0 by a DISCONNECT with one of these reason codes. */

@@ -341,4 +341,118 @@ feature("Sessions", ({ both, v311, v5 }) => {
       await client.expectNothing()
     }
   )
+
+  v5(
+    ["3.1.2-5", "3.3.1-13", "3.8.3-3", "3.3.4-3"],
+    "a session keeps the options and the Subscription Identifiers of its subscriptions",
+    async (t) => {
+      const options = durable(t, t.name("options"))
+      const topic = t.name("/options")
+      const first = await t.connect(options)
+      await first.subscribe({ topic, qos: 1, nl: true, rap: true }, { subscriptionIdentifier: 42 })
+      await first.disconnect()
+      const publisher = await t.connect()
+      await publisher.publish({ topic, payload: "away", qos: 2, retain: true })
+      const { client } = await t.resume(options)
+      const away = await client.expectMessage({ payload: "away", qos: 1, retain: true })
+      assert.strictEqual(away.properties?.subscriptionIdentifier, 42)
+      await client.publish({ topic, payload: "own", qos: 1 })
+      await publisher.publish({ topic, payload: "back", qos: 1, retain: true })
+      const back = await client.expectMessage({ payload: "back", qos: 1, retain: true })
+      assert.strictEqual(back.properties?.subscriptionIdentifier, 42)
+    }
+  )
+
+  both(
+    { v5: ["3.10.4-2", "3.1.2-5"], v311: ["3.10.4-2", "3.1.2-4"] },
+    "a session forgets what its client has unsubscribed from",
+    async (t) => {
+      const options = durable(t, t.name("forgets"))
+      const topic = t.name("/forgets")
+      const first = await t.connect(options)
+      await first.subscribe(topic)
+      await first.unsubscribe(topic)
+      await first.disconnect()
+      const publisher = await t.connect()
+      await publisher.publish({ topic, payload: "unwanted", qos: 1 })
+      const { client, sessionPresent } = await t.resume(options)
+      assert.isTrue(sessionPresent)
+      await client.expectNothing()
+    }
+  )
+
+  both(
+    { v5: ["4.4.0-1", "4.6.0-5", "4.3.2-3"], v311: ["4.4.0-1", "4.6.0-6", "4.3.2-1"] },
+    "a client that breaks off again and again misses nothing, and sees each message first in its order",
+    async (t) => {
+      const options = durable(t, t.name("shaky"))
+      const topic = t.name("/shaky")
+      const payloads = Array.from({ length: 40 }, (_, i) => `${i}`)
+      const publisher = await t.connect()
+      let client = await t.connect(options)
+      await client.subscribe({ topic, qos: 1 })
+      const published = (async () => {
+        for (const payload of payloads) await publisher.publish({ topic, payload, qos: 1 })
+      })()
+      const seen = new Set<string>()
+      for (let received = 1; seen.size < payloads.length; received++) {
+        const publish = await client.take("publish")
+        seen.add(publish.payload.toString())
+        if (received % 7 === 0) {
+          // Break off with this message, and perhaps others, unacknowledged.
+          client.drop()
+          client = (await t.resume(options)).client
+        } else {
+          await client.acknowledge(publish)
+        }
+      }
+      await published
+      assert.deepEqual([...seen], payloads)
+    }
+  )
+
+  both(
+    { v5: ["3.1.4-3", "3.1.3-2", "3.14.0-1"], v311: ["3.1.4-2", "3.1.3-2"] },
+    "of many clients with one identifier one is left",
+    async (t) => {
+      for (const options of [durable(t, t.name("many")), { clientId: t.name("more"), clean: true }]) {
+        const clients = await Promise.all(Array.from({ length: 8 }, () => t.open()))
+        for (const client of clients) {
+          client.send({
+            cmd: "connect",
+            protocolId: "MQTT",
+            protocolVersion: t.version,
+            keepalive: 0,
+            clientId: t.name("nobody"),
+            ...options
+          })
+        }
+        // One that was taken over before it was accepted may be closed without a word, but not with a DISCONNECT.
+        for (const client of clients) assert.include([undefined, "connack"], (await client.next())?.cmd)
+        for (const client of clients) client.send({ cmd: "pingreq" })
+        const answers = []
+        for (const client of clients) answers.push((await client.next())?.cmd)
+        assert.strictEqual(answers.filter((cmd) => cmd === "pingresp").length, 1)
+      }
+    }
+  )
+
+  both(
+    { v5: ["3.1.2-23", "4.1.0-1"], v311: ["3.1.2-4", "4.1.0-1"] },
+    "what a client asks for right before DISCONNECT is kept with its session",
+    async (t) => {
+      const options = durable(t, t.name("leaving"))
+      const topic = t.name("/leaving")
+      const first = await t.connect(options)
+      first.send(
+        { cmd: "subscribe", messageId: 1, subscriptions: [{ topic, qos: 1 }] },
+        { cmd: "publish", topic, payload: "to myself", qos: 1, messageId: 2, dup: false, retain: false },
+        { cmd: "disconnect", reasonCode: 0 }
+      )
+      await first.ended()
+      const { client, sessionPresent } = await t.resume(options)
+      assert.isTrue(sessionPresent)
+      await client.expectMessage({ payload: "to myself" })
+    }
+  )
 })

@@ -157,12 +157,12 @@ feature("Wills", ({ both, v311, v5 }) => {
     await watcher.subscribe(topic)
     const first = await t.connect({
       ...options,
-      will: { topic, payload: Buffer.from("gone"), qos: 1, properties: { willDelayInterval: 1 } }
+      will: { topic, payload: Buffer.from("gone"), qos: 1, properties: { willDelayInterval: 2 } }
     })
     first.drop()
     const { sessionPresent } = await t.resume(options)
     assert.isTrue(sessionPresent)
-    await t.brokerSeconds(2)
+    await t.brokerSeconds(3)
     await watcher.expectNothing()
   })
 
@@ -173,11 +173,11 @@ feature("Wills", ({ both, v311, v5 }) => {
     await watcher.subscribe(topic)
     const first = await t.connect({
       ...options,
-      will: { topic, payload: Buffer.from("gone"), qos: 1, properties: { willDelayInterval: 1 } }
+      will: { topic, payload: Buffer.from("gone"), qos: 1, properties: { willDelayInterval: 2 } }
     })
     await t.connect(options)
     await first.expectDisconnect(0x8e)
-    await t.brokerSeconds(2)
+    await t.brokerSeconds(3)
     await watcher.expectNothing()
   })
 
