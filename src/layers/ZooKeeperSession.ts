@@ -2,7 +2,7 @@
  * A session with the ZooKeeper server in this process, as the {@link ZooKeeper} service, with the faults that a real
  * connection has.
  */
-import { Cause, Deferred, Effect, Latch, Layer, Option, Queue, type Scope, Stream, SubscriptionRef } from "effect"
+import { Cause, Deferred, Effect, Latch, Layer, Option, PubSub, Queue, type Scope, Stream } from "effect"
 import * as DataTree from "../domain/zookeeper/DataTree.ts"
 import { refusalOf } from "../domain/zookeeper/Path.ts"
 import {
@@ -40,19 +40,22 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<{ readonly zooKeeper: ZooKeeper["Service"]; readonly faults: Faults }, never, Scope.Scope> {
   const first = yield* Effect.fromOption(server.openSession()).pipe(Effect.orDie)
   let { id } = first
-  const state = yield* SubscriptionRef.make<Session>({ id, generation: 1, state: "Connected" })
+  const changes = yield* PubSub.unbounded<Session>({ replay: 1 })
+  let session: Session = { id, generation: 1, state: "Connected" }
+  PubSub.publishUnsafe(changes, session)
   /** Whether requests reach the server, and when they will again. */
   const isConnected = yield* Latch.make(true)
   /** Whether the network, as the faults have it, is whole. */
-  const isLinked = yield* Latch.make(true)
+  const linked = yield* Latch.make(true)
   /** Whoever awaits an answer, to be told when the connection is cut. */
   const pending = new Set<Reply<never>>()
   const kicks = new Set<Queue.Queue<void, Cause.Done>>()
   let isClosed = false
   let nextWrite: "Sent" | "RequestLost" | "ReplyLost" = "Sent"
 
-  const become = Effect.fnUntraced(function* (session: Session) {
-    yield* SubscriptionRef.set(state, session)
+  /** In one step, so that the latch never says anything else than the state. */
+  const become = (next: Session): void => {
+    session = next
     if (session.state === "Connected") {
       isConnected.openUnsafe()
       for (const kick of kicks) Queue.offerUnsafe(kick, undefined)
@@ -60,14 +63,14 @@ export const make = Effect.fnUntraced(function* (
       isConnected.closeUnsafe()
       for (const reply of pending) Deferred.doneUnsafe(reply, Effect.succeed(connectionLoss))
     }
-  })
+    PubSub.publishUnsafe(changes, session)
+  }
 
   const exchange = <A>(
     path: string,
     send: (reply: Reply<A>) => Effect.Effect<void>
   ): Effect.Effect<A, ZooKeeperError> =>
     Effect.suspend(() => {
-      const session = SubscriptionRef.getUnsafe(state)
       if (session.state !== "Connected") return Effect.fail(failure(notConnected, path))
       const reply: Reply<A> = Deferred.makeUnsafe()
       pending.add(reply as Reply<never>)
@@ -178,60 +181,60 @@ export const make = Effect.fnUntraced(function* (
         Stream.changesWith((a, b) => a.pzxid === b.pzxid || (a.names.length === 0 && b.names.length === 0)),
         Stream.map(({ names }) => names)
       ),
-    session: SubscriptionRef.get(state),
-    sessionChanges: SubscriptionRef.changes(state).pipe(
-      Stream.takeUntil((session) => isClosed && session.state === "Lost")
-    )
+    session: Effect.sync(() => session),
+    sessionChanges: Stream.fromPubSub(changes).pipe(Stream.takeUntil(({ state }) => isClosed && state === "Lost"))
   })
 
-  /** Follows each session that the server ends with the next one. */
-  const renew = Effect.gen(function* () {
-    let opened = first
-    while (true) {
-      yield* opened.ended
-      yield* isLinked.await
-      if (isClosed) return
-      const { generation } = SubscriptionRef.getUnsafe(state)
-      yield* become({ id, generation, state: "Lost" })
-      const next = server.openSession()
-      if (Option.isNone(next)) return
-      opened = next.value
-      id = opened.id
-      yield* become({ id, generation: generation + 1, state: "Connecting" })
-      yield* become({ id, generation: generation + 1, state: "Connected" })
+  /** Follows a session that the server has ended with the next one; none once the server or the layer is closed. */
+  const renew = (): Option.Option<Effect.Effect<void>> => {
+    if (isClosed) return Option.none()
+    const { generation } = session
+    become({ id, generation, state: "Lost" })
+    return Option.map(server.openSession(), (next) => {
+      id = next.id
+      become({ id, generation: generation + 1, state: "Connecting" })
+      become({ id, generation: generation + 1, state: "Connected" })
+      return next.ended
+    })
+  }
+  const keepRenewing = Effect.gen(function* () {
+    let ended = Option.some(first.ended)
+    while (Option.isSome(ended)) {
+      yield* ended.value
+      while (!linked.isOpen()) yield* linked.await
+      ended = renew()
     }
   })
-  yield* Effect.forkScoped(renew)
+  yield* Effect.forkScoped(keepRenewing)
 
   yield* Effect.addFinalizer(() =>
-    Effect.gen(function* () {
+    Effect.suspend(() => {
       isClosed = true
-      yield* become({ ...SubscriptionRef.getUnsafe(state), state: "Lost" })
+      become({ ...session, state: "Lost" })
       isConnected.openUnsafe()
       for (const kick of kicks) Queue.endUnsafe(kick)
-      yield* server.closeSession(id)
+      return server.closeSession(id)
     })
   )
 
   const faults: Faults = {
-    suspend: Effect.suspend(() => {
-      isLinked.closeUnsafe()
-      return become({ ...SubscriptionRef.getUnsafe(state), state: "Suspended" })
+    suspend: Effect.sync(() => {
+      linked.closeUnsafe()
+      become({ ...session, state: "Suspended" })
     }),
-    resume: Effect.suspend(() => {
-      isLinked.openUnsafe()
-      // Otherwise the server has ended the session, and "renew" waits for this link.
-      return server.isOpen(id) ? become({ ...SubscriptionRef.getUnsafe(state), state: "Connected" }) : Effect.void
+    resume: Effect.sync(() => {
+      linked.openUnsafe()
+      // Otherwise the server has ended the session, and "keepRenewing" waits for this link.
+      if (server.isOpen(id)) become({ ...session, state: "Connected" })
     }),
-    expire: Effect.gen(function* () {
-      const { generation, state: before } = SubscriptionRef.getUnsafe(state)
-      yield* server.closeSession(id)
-      if (before === "Suspended") return
-      yield* SubscriptionRef.changes(state).pipe(
-        Stream.filter((session) => session.generation > generation && session.state === "Connected"),
+    expire: Effect.suspend(() => {
+      const { generation, state: before } = session
+      const isRenewed = Stream.fromPubSub(changes).pipe(
+        Stream.filter((next) => next.generation > generation && next.state === "Connected"),
         Stream.take(1),
         Stream.runDrain
       )
+      return Effect.andThen(server.closeSession(id), before === "Suspended" ? Effect.void : isRenewed)
     }),
     loseNextRequest: Effect.sync(() => void (nextWrite = "RequestLost")),
     loseNextReply: Effect.sync(() => void (nextWrite = "ReplyLost"))
