@@ -161,4 +161,21 @@ feature("Maximum Packet Size", ({ both, v5 }) => {
       await client.expectNothing()
     }
   )
+
+  v5(
+    ["3.1.2-24", "3.2.2-19", "3.2.2-20"],
+    "no CONNACK is larger than the client's maximum, however small",
+    async (t) => {
+      for (const maximumPacketSize of [1, 5, 10, 20]) {
+        const client = await t.open()
+        // The server may refuse such a client, or close the connection without a word.
+        await client
+          .connect({ clientId: t.name("tiny"), clean: true, properties: { maximumPacketSize } })
+          .catch(() => undefined)
+        client.send({ cmd: "pingreq" })
+        assert.include([undefined, "pingresp"], (await client.next())?.cmd)
+        client.drop()
+      }
+    }
+  )
 })
