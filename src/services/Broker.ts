@@ -10,9 +10,10 @@ import { ReasonCode } from "../domain/packet/ReasonCode.ts"
 import * as TopicNames from "../domain/packet/TopicNames.ts"
 import { TimerWheel } from "../domain/time/TimerWheel.ts"
 import { Bank } from "./Bank.ts"
+import { slowClient } from "./broker/BackPressure.ts"
 import { type BrokerState, flush, type Limits, type LogLine } from "./broker/BrokerState.ts"
 import { Connection, Phase } from "./broker/Connection.ts"
-import { isCongested, pump, releaseHeld } from "./broker/Deliver.ts"
+import { pump } from "./broker/Deliver.ts"
 import { Encodings } from "./broker/Encodings.ts"
 import { endConnection } from "./broker/End.ts"
 import { closedByPeer, receive } from "./broker/Receive.ts"
@@ -132,8 +133,6 @@ export class Broker extends Context.Service<
   )
 }
 
-const slowClient = { reasonCode: ReasonCode.QuotaExceeded, detail: "too much is waiting for the client" }
-
 const shuttingDown = { reasonCode: ReasonCode.ServerShuttingDown, detail: "the server is shutting down" }
 
 /** Runs something again and again for the life of the scope. */
@@ -177,10 +176,9 @@ const defective = (b: BrokerState, c: Connection, defect: unknown): void => {
 
 /** The connection has taken all that was written to it: on with what waits in the session. */
 const drained = (b: BrokerState, c: Connection): void => {
-  if (c.congestedSince === 0 || c.phase !== Phase.Open) return
-  c.congestedSince = 0
+  if (!c.isCongested || c.phase !== Phase.Open) return
+  c.isCongested = false
   pump(b, c.subscriber!)
-  if (!isCongested(b, c)) releaseHeld(b, c)
 }
 
 /** Lets the connections go on that had been held, with the packets that they have sent meanwhile. */
@@ -218,6 +216,7 @@ const makeState = Effect.gen(function* () {
     topicAliasMaximum: limits.topicAliasMaximum,
     queueMessages: limits.queue.messages,
     queueBytes: limits.queue.bytes,
+    outboxMessages: limits.outbox.messages,
     outboxBytes: limits.outbox.bytes,
     maximumExpiryInterval: Math.floor(Duration.toSeconds(session.maximumExpiryInterval)),
     maximumKeepAlive: Math.floor(Duration.toSeconds(session.maximumKeepAlive))

@@ -78,18 +78,29 @@ const Limits = Schema.Struct({
   ),
   queue: Schema.Struct({
     messages: Setting.count(
-      { description: "How many messages may wait for one session.", default: 1_000 },
+      {
+        description: "How many messages may wait for one session. A message that finds a full queue is refused.",
+        default: 100_000
+      },
       { minimum: 1, maximum: 10_000_000 }
     ),
     bytes: Setting.size(
-      { description: "How much the messages that wait for one session may take.", default: "1 MiB" },
+      { description: "How much the messages that wait for one session may take.", default: "64 MiB" },
       { minimum: 1_024, maximum: 1_099_511_627_776 }
     )
   }),
   outbox: Schema.Struct({
+    messages: Setting.count(
+      {
+        description: "How many messages may wait for one connected client before its publishers are held.",
+        default: 1_000
+      },
+      { minimum: 1, maximum: 10_000_000 }
+    ),
     bytes: Setting.size(
       {
-        description: "How much may wait to be written to one connection before QoS 0 messages to it are dropped.",
+        description:
+          "How much may wait for one connected client before its publishers are held. QoS 0 messages above it are dropped.",
         default: "1 MiB"
       },
       { minimum: 1_024, maximum: 1_073_741_824 }

@@ -8,7 +8,7 @@ import type { Journal } from "../Journal.ts"
 import type { Partitions } from "../Partitions.ts"
 import type { Retained } from "../Retained.ts"
 import type { Router, Subscriber } from "../Router.ts"
-import { type Connection, Phase } from "./Connection.ts"
+import type { Connection } from "./Connection.ts"
 import { Outbox } from "./Outbox.ts"
 
 /** Settings as the handlers use them, in plain numbers: bytes, milliseconds, seconds, counts. */
@@ -25,6 +25,7 @@ export interface Limits {
   readonly topicAliasMaximum: number
   readonly queueMessages: number
   readonly queueBytes: number
+  readonly outboxMessages: number
   readonly outboxBytes: number
   readonly maximumExpiryInterval: number
   readonly maximumKeepAlive: number
@@ -121,9 +122,7 @@ export const flushConnection = (b: BrokerState, c: Connection): void => {
   c.outbox = undefined
   outbox.flush(c.socket)
   b.outboxes.push(outbox)
-  if (c.congestedSince === 0 && c.phase === Phase.Open && c.socket.buffered() > b.limits.outboxBytes / 2) {
-    c.congestedSince = b.now
-  }
+  if (!c.isCongested && c.socket.buffered() > b.limits.outboxBytes / 2) c.isCongested = true
 }
 
 /** Calls back, in a pass, when everything that was changed so far is durable. */

@@ -68,10 +68,15 @@ export class Connection {
   /** Reasons for which nothing is read at present. */
   holds = 0
   refused: Refused | undefined = undefined
-  /** Since when more is waiting in the socket than we like; 0 when it is not so. */
-  congestedSince = 0
+  /** Whether more waits in the socket than we like: nothing is added but what may be dropped. */
+  isCongested = false
   /** Publishers that are held until this connection keeps up. */
   holding: Set<Connection> | undefined = undefined
+  /** Since when, and at which place of its queue, it has stood still with publishers held. */
+  heldSince = 0
+  heldAt = 0
+  /** It has stood still for too long: no publisher waits for it until it has caught up. */
+  isGivenUp = false
 
   constructor(socket: Socket, decoder: Decoder, now: number) {
     this.socket = socket

@@ -10,15 +10,13 @@ import * as Outbound from "../../domain/session/Outbound.ts"
 import type { TopicName } from "../../domain/topic/TopicName.ts"
 import type { Change } from "../Partitions.ts"
 import type { Destination, Destinations, Subscriber } from "../Router.ts"
-import { type BrokerState, hold, log, send, sendWritten } from "./BrokerState.ts"
+import { caughtUp } from "./BackPressure.ts"
+import { type BrokerState, send, sendWritten } from "./BrokerState.ts"
 import type { Connection } from "./Connection.ts"
 import { type Encodings, packetOf, propertiesOf } from "./Encodings.ts"
 
 /** Payloads from this size on are sent from where they lie, behind a header of their own; in bytes. */
 const copiedPayload = 4 * 1024
-
-/** How long a receiver may stand still before nobody waits for it any more, in milliseconds. */
-export const patienceMillis = 10_000
 
 /** The destinations of a message, each shared subscription replaced by the member that it chose. */
 export const audienceOf = (b: BrokerState, topic: TopicName, publisher: string): ReadonlyArray<Destination> => {
@@ -95,7 +93,7 @@ const retainFlag = (message: Message, destination: Destination): boolean =>
 const deliverAtMostOnce = (b: BrokerState, encodings: Encodings, destination: Destination): void => {
   const c = destination.subscriber.connection
   if (c === undefined) return
-  if (c.congestedSince !== 0) {
+  if (c.isCongested) {
     b.sawCongestion = true
     if (c.socket.buffered() > b.limits.outboxBytes) {
       b.counts.droppedQoS0++
@@ -210,12 +208,12 @@ export const pump = (b: BrokerState, subscriber: Subscriber, encodings?: Encodin
   const c = subscriber.connection
   if (c === undefined) return
   const { outbound } = subscriber.session
-  while (outbound.next < outbound.ready && c.congestedSince === 0) {
+  while (outbound.next < outbound.ready && !c.isCongested) {
     const delivery = Outbound.next(outbound, b.now, (expired) => finish(b, subscriber, expired, noted))
     if (delivery === undefined) break
     transmit(b, c, subscriber, delivery, encodings)
   }
-  if (c.holding !== undefined && !isCongested(b, c)) releaseHeld(b, c)
+  caughtUp(b, c)
 }
 
 const noted = (): void => {}
@@ -328,51 +326,4 @@ export const finish = (
   const { clientId } = subscriber.session
   const record = { _tag: "Completed", clientId, sequence: delivery.sequence } as const
   b.partitions.change([{ partition: b.partitions.of(clientId), record }], committed)
-}
-
-/** Whether this receiver is behind by so much that its publishers should wait. */
-export const isCongested = (b: BrokerState, c: Connection): boolean => {
-  if (c.congestedSince !== 0) return true
-  const outbound = c.subscriber?.session.outbound
-  return (
-    outbound !== undefined && (outbound.size > b.limits.queueMessages / 2 || outbound.bytes > b.limits.queueBytes / 2)
-  )
-}
-
-/** Lets the publishers go on that were held for this receiver. */
-export const releaseHeld = (b: BrokerState, c: Connection): void => {
-  const held = c.holding
-  if (held === undefined) return
-  c.holding = undefined
-  b.slow.delete(c)
-  for (const publisher of held) b.released.push(publisher)
-}
-
-/**
- * Holds a publisher that outruns its receivers: it is not read until one of them has caught up. One that keeps up
- * frees the publisher of waiting for QoS 0 receivers that do not; those lose messages instead.
- */
-export const holdFor = (
-  b: BrokerState,
-  publisher: Connection,
-  message: Message,
-  audience: ReadonlyArray<Destination>
-): void => {
-  let slow: Connection | undefined
-  for (const { subscriber, qos } of audience) {
-    const c = subscriber.connection
-    if (c === undefined || c === publisher) continue
-    if (!isCongested(b, c)) {
-      if (qos === 0 || message.qos === 0) return
-      continue
-    }
-    if (c.congestedSince === 0 || b.now - c.congestedSince < patienceMillis) slow ??= c
-  }
-  if (slow === undefined) return
-  const holding = (slow.holding ??= new Set())
-  if (holding.has(publisher)) return
-  holding.add(publisher)
-  b.slow.add(slow)
-  hold(publisher)
-  log(b, "Debug", "the publisher is held until its receivers catch up", publisher)
 }

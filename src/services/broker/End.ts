@@ -11,9 +11,10 @@ import type { TopicName } from "../../domain/topic/TopicName.ts"
 import { Result } from "effect"
 import type { Change } from "../Partitions.ts"
 import type { Subscriber } from "../Router.ts"
+import { releaseHeld } from "./BackPressure.ts"
 import { type BrokerState, flushConnection, log, sendWritten } from "./BrokerState.ts"
 import { type Connection, Phase } from "./Connection.ts"
-import { audienceOf, deliver, hasRoom, releaseHeld } from "./Deliver.ts"
+import { audienceOf, deliver, hasRoom } from "./Deliver.ts"
 import { Encodings } from "./Encodings.ts"
 
 /** Why the server ends a connection: a reason code of MQTT 5.0, and words for the log and the Reason String. */

@@ -1,9 +1,10 @@
 /** What falls due with time: keep-alives, sessions, Wills, and whoever has waited long enough. */
 import { ReasonCode } from "../../domain/packet/ReasonCode.ts"
 import * as Outbound from "../../domain/session/Outbound.ts"
+import { losePatience } from "./BackPressure.ts"
 import { type BrokerState, log } from "./BrokerState.ts"
 import { type Connection, Phase } from "./Connection.ts"
-import { finish, patienceMillis, releaseHeld } from "./Deliver.ts"
+import { finish } from "./Deliver.ts"
 import type { Encodings } from "./Encodings.ts"
 import { closeConnection, endConnection, endSession, publishWill } from "./End.ts"
 import { retryRefused } from "./Publish.ts"
@@ -17,9 +18,7 @@ export const tick = (b: BrokerState, encodings: Encodings): void => {
   for (const clientId of b.willsDue.advance(b.now)) publishWill(b, clientId)
   b.retained.sweep(b.now)
   retryRefused(b, encodings)
-  for (const c of b.slow) {
-    if (c.congestedSince !== 0 && b.now - c.congestedSince >= patienceMillis) releaseHeld(b, c)
-  }
+  losePatience(b)
 }
 
 const deadline = (b: BrokerState, c: Connection): void => {
