@@ -1,42 +1,26 @@
 /**
- * The directory that holds what must survive a restart.
+ * Makes the directory that holds what must survive a restart.
  */
-import { Effect, Schema } from "effect"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { meaningOf } from "./SystemError.ts"
-
-/** The data directory cannot be used. */
-export class DataDirectoryError extends Schema.TaggedError<DataDirectoryError>()("DataDirectoryError", {
-  directory: Schema.String,
-  reason: Schema.String
-}) {
-  override get message(): string {
-    return `cannot keep data in ${this.directory}: ${this.reason}`
-  }
-}
 
 const isCode = (cause: unknown, code: string): boolean => (cause as NodeJS.ErrnoException).code === code
 
-/** Makes a directory and its parents. Node's own `recursive` never ends where nothing can be made, as in /proc. */
-const make = (directory: string): void => {
+/**
+ * Makes a directory and its parents; gives the topmost one that was not there, `undefined` when all were. It throws
+ * the system's error. Node's own `recursive` never returns where nothing can be made, as below /proc.
+ */
+export const make = (directory: string): string | undefined => {
+  const absolute = path.resolve(directory)
   try {
-    fs.mkdirSync(directory)
+    fs.mkdirSync(absolute)
+    return absolute
   } catch (cause) {
-    if (isCode(cause, "EEXIST") && fs.statSync(directory).isDirectory()) return
-    const parent = path.dirname(directory)
-    if (!isCode(cause, "ENOENT") || fs.existsSync(parent) || parent === directory) throw cause
-    make(parent)
-    fs.mkdirSync(directory)
+    if (isCode(cause, "EEXIST") && fs.statSync(absolute).isDirectory()) return undefined
+    const parent = path.dirname(absolute)
+    if (!isCode(cause, "ENOENT") || fs.existsSync(parent)) throw cause
+    const topmost = make(parent)
+    fs.mkdirSync(absolute)
+    return topmost ?? absolute
   }
 }
-
-/** Makes the directory, with its parents, where it is not there, and makes sure that files can be made in it. */
-export const prepare = (directory: string): Effect.Effect<void, DataDirectoryError> =>
-  Effect.try({
-    try: () => {
-      make(path.resolve(directory))
-      fs.accessSync(directory, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK)
-    },
-    catch: (cause) => new DataDirectoryError({ directory, reason: meaningOf(cause) })
-  })

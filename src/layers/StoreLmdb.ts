@@ -17,6 +17,7 @@ import { type Database, open, type RootDatabase } from "lmdb"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { type Change, type Entry, maximumKeyBytes, Store, StoreError, type StoreReason } from "../services/Store.ts"
+import * as DataDirectory from "./DataDirectory.ts"
 import * as DirectoryLock from "./DirectoryLock.ts"
 
 /**
@@ -79,7 +80,7 @@ interface Environment {
 }
 
 const openEnvironment = (directory: string): Environment => {
-  const firstMade = Fs.mkdirSync(directory, { recursive: true })
+  const firstMade = DataDirectory.make(directory)
   Fs.accessSync(directory, Fs.constants.R_OK | Fs.constants.W_OK | Fs.constants.X_OK)
   checkHeader(Path.join(directory, "data.mdb"))
   const format = { encoding: "binary", keyEncoding: "binary", compression: false, cache: false } as const
