@@ -26,10 +26,13 @@ export interface Ending {
 /** How long a closing connection may take to hear our last word, in milliseconds. */
 const lastWordMillis = 2_000
 
-/** Ends a connection from our side: DISCONNECT to a client of MQTT 5.0 that is connected, then the close. */
+/**
+ * Ends a connection from our side: DISCONNECT to a client of MQTT 5.0 that is connected, then the close. Before its
+ * CONNACK a client may be sent nothing else [MQTT-3.2.0-1].
+ */
 export const endConnection = (b: BrokerState, c: Connection, ending: Ending): void => {
   if (c.phase === Phase.Closed) return
-  if (c.version === 5 && c.phase !== Phase.AwaitingConnect) {
+  if (c.version === 5 && c.phase === Phase.Open) {
     const codes: ReadonlyArray<number> = reasonCodes.Disconnect
     const reasonCode = codes.includes(ending.reasonCode) ? ending.reasonCode : ReasonCode.UnspecifiedError
     const packet: Disconnect = {
