@@ -12,7 +12,7 @@ import type { Subscriber } from "../Router.ts"
 import { type BrokerState, hold, log, sendWritten, whenDurable } from "./BrokerState.ts"
 import { type Connection, Phase } from "./Connection.ts"
 import { pump } from "./Deliver.ts"
-import { closeConnection, endConnection, endSession, publishWill } from "./End.ts"
+import { closeConnection, endConnection, endSession, publishWill, sendFitting } from "./End.ts"
 
 /** Receive Maximum where a CONNECT names none (section 3.1.2.11.3). */
 const defaultReceiveMaximum = 65_535
@@ -45,25 +45,15 @@ export const refuseConnect = (
   reasonCode: number,
   detail: string
 ): void => {
-  const packet: ConnAck | undefined =
-    version === 5
-      ? {
-          _tag: "ConnAck",
-          sessionPresent: false,
-          reasonCode: reasonCode as ConnAck["reasonCode"],
-          properties: { reasonString: detail }
-        }
-      : withReturnCode(returnCodeOf(reasonCode))
-  if (packet !== undefined) {
-    Encoder.write(b.replies, packet, version)
-    sendWritten(b, c, b.replies)
+  const code = version === 5 ? (reasonCode as ConnAck["reasonCode"]) : returnCodeOf(reasonCode)
+  if (code !== undefined) {
+    const packet: ConnAck = { _tag: "ConnAck", sessionPresent: false, reasonCode: code }
+    c.version = version
+    sendFitting(b, c, { ...packet, properties: { reasonString: detail } }, packet)
   }
   log(b, "Debug", `connection refused: ${detail}`, c, { reasonCode })
   closeConnection(b, c, { isGraceful: false })
 }
-
-const withReturnCode = (reasonCode: ConnAck["reasonCode"] | undefined): ConnAck | undefined =>
-  reasonCode === undefined ? undefined : { _tag: "ConnAck", sessionPresent: false, reasonCode }
 
 /** What is wrong with a CONNECT that is well-formed, as a reason code and words; undefined: nothing. */
 const objection = (b: BrokerState, packet: Connect): readonly [number, string] | undefined => {
@@ -104,6 +94,7 @@ const expiryIntervalOf = (b: BrokerState, { protocolVersion, cleanStart, propert
 export const handleConnect = (b: BrokerState, c: Connection, packet: Connect): void => {
   const { protocolVersion: version, properties } = packet
   c.version = version
+  c.maximumPacketSize = properties?.maximumPacketSize ?? Infinity
   const problem = objection(b, packet)
   if (problem !== undefined) {
     refuseConnect(b, c, version, ...problem)
@@ -112,7 +103,6 @@ export const handleConnect = (b: BrokerState, c: Connection, packet: Connect): v
   const clientId = packet.clientId === "" ? assignClientId(b) : packet.clientId
   c.clientId = clientId
   c.expiryInterval = expiryIntervalOf(b, packet)
-  c.maximumPacketSize = properties?.maximumPacketSize ?? Infinity
   c.wantsProblemInformation = properties?.requestProblemInformation !== 0
   c.aliasesAllowed = Math.min(properties?.topicAliasMaximum ?? 0, b.limits.topicAliasMaximum)
   c.willDelay = packet.will === undefined ? undefined : (packet.will.properties?.willDelayInterval ?? 0)
@@ -121,6 +111,13 @@ export const handleConnect = (b: BrokerState, c: Connection, packet: Connect): v
   c.decoder.maximumPacketSize = b.limits.maximumPacketSize
   b.deadlines.delete(c)
   if (c.keepAliveMillis > 0) b.deadlines.set(c, b.now + c.keepAliveMillis)
+
+  const accepted: ConnAck = { _tag: "ConnAck", sessionPresent: false, reasonCode: 0 }
+  const connack = version === 5 ? { ...accepted, properties: connAckProperties(b, c, packet, keepAlive) } : accepted
+  if (Encoder.size(connack, version) > c.maximumPacketSize) {
+    refuseConnect(b, c, version, ReasonCode.PacketTooLarge, "the Maximum Packet Size leaves no room for a CONNACK")
+    return
+  }
 
   const changesBefore = b.journal.appended()
   takeOver(b, clientId)
@@ -135,12 +132,7 @@ export const handleConnect = (b: BrokerState, c: Connection, packet: Connect): v
     const receiveMaximum = properties?.receiveMaximum ?? defaultReceiveMaximum
     Outbound.resume(subscriber.session.outbound, Math.min(receiveMaximum, b.limits.maximumInflight))
     // MQTT 3.1 has no Session Present.
-    const connack: ConnAck = { _tag: "ConnAck", sessionPresent: sessionPresent && version !== 3, reasonCode: 0 }
-    Encoder.write(
-      b.replies,
-      version === 5 ? { ...connack, properties: connAckProperties(b, c, packet, keepAlive) } : connack,
-      version
-    )
+    Encoder.write(b.replies, { ...connack, sessionPresent: sessionPresent && version !== 3 }, version)
     sendWritten(b, c, b.replies)
     log(b, "Debug", "connected", c, { version, sessionPresent, keepAlive, expiryInterval: c.expiryInterval })
     pump(b, subscriber)

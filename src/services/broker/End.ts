@@ -3,7 +3,7 @@
  */
 import * as Encoder from "../../domain/packet/Encoder.ts"
 import { ReasonCode, reasonCodes } from "../../domain/packet/ReasonCode.ts"
-import type { Disconnect } from "../../domain/packet/Packet.ts"
+import type { Disconnect, Packet } from "../../domain/packet/Packet.ts"
 import { fromWill, type Message, never } from "../../domain/Message.ts"
 import * as Session from "../../domain/session/Session.ts"
 import { parseTopicFilter } from "../../domain/topic/TopicFilter.ts"
@@ -40,12 +40,19 @@ export const endConnection = (b: BrokerState, c: Connection, ending: Ending): vo
       reasonCode: reasonCode as Disconnect["reasonCode"],
       properties: { reasonString: ending.detail }
     }
-    const fits = Encoder.size(packet, 5) <= c.maximumPacketSize
-    Encoder.write(b.replies, fits ? packet : { _tag: "Disconnect", reasonCode: packet.reasonCode }, 5)
-    sendWritten(b, c, b.replies)
+    sendFitting(b, c, packet, { _tag: "Disconnect", reasonCode: packet.reasonCode })
   }
   log(b, "Debug", `connection ended: ${ending.detail}`, c, { reasonCode: ending.reasonCode })
   closeConnection(b, c, { isGraceful: false })
+}
+
+/** Sends the packet if the client takes one so large, or else the smaller one, or nothing [MQTT-3.1.2-24]. */
+export const sendFitting = (b: BrokerState, c: Connection, packet: Packet, smaller: Packet): void => {
+  const version = c.version === 0 ? 5 : c.version
+  const fitting = [packet, smaller].find((one) => Encoder.size(one, version) <= c.maximumPacketSize)
+  if (fitting === undefined) return
+  Encoder.write(b.replies, fitting, version)
+  sendWritten(b, c, b.replies)
 }
 
 /** Sends what there is to be sent, closes, and does what the end of a connection brings. */

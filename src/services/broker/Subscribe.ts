@@ -10,6 +10,7 @@ import type { Subscriber } from "../Router.ts"
 import { type BrokerState, log, sendWritten } from "./BrokerState.ts"
 import { type Connection, Phase } from "./Connection.ts"
 import { deliverToOne } from "./Deliver.ts"
+import { endConnection } from "./End.ts"
 
 type SubscribeCode = SubAck["reasonCodes"][number]
 
@@ -20,12 +21,25 @@ interface Granted {
   readonly isNew: boolean
 }
 
+/** Which rule of section 4.7 or 4.8 a filter breaks, in words; undefined: none. */
+const brokenRule = (filter: string): string | undefined => {
+  const parsed = parseTopicFilter(filter)
+  return Result.isFailure(parsed) ? parsed.failure.message : undefined
+}
+
+const isDefined = <A>(value: A | undefined): value is A => value !== undefined
+
 export const handleSubscribe = (b: BrokerState, c: Connection, packet: Subscribe): void => {
   const subscriber = c.subscriber!
   const { session, durable } = subscriber
   const identifier = packet.properties?.subscriptionIdentifier
   const granted: Array<Granted> = []
   const isTooMany = packet.subscriptions.length > b.limits.maximumFiltersPerSubscribe
+  const malformed = packet.subscriptions.map(({ filter }) => brokenRule(filter)).find(isDefined)
+  if (malformed !== undefined) {
+    endConnection(b, c, { reasonCode: ReasonCode.TopicFilterInvalid, detail: malformed })
+    return
+  }
 
   const grant = (request: SubscriptionRequest): SubscribeCode => {
     const parsed = parseTopicFilter(request.filter, b.limits.maximumTopicLevels)
@@ -96,13 +110,17 @@ const sendRetained = (b: BrokerState, subscriber: Subscriber, { parsed, subscrip
 export const handleUnsubscribe = (b: BrokerState, c: Connection, packet: Unsubscribe): void => {
   const subscriber = c.subscriber!
   const { session, durable } = subscriber
+  const malformed = packet.filters.map(brokenRule).find(isDefined)
+  if (malformed !== undefined) {
+    endConnection(b, c, { reasonCode: ReasonCode.TopicFilterInvalid, detail: malformed })
+    return
+  }
   const removed: Array<string> = []
   const codes = packet.filters.map((filter): UnsubAck["reasonCodes"][number] => {
-    const parsed = parseTopicFilter(filter)
-    if (Result.isFailure(parsed)) return ReasonCode.TopicFilterInvalid
     if (!session.subscriptions.delete(filter)) return ReasonCode.NoSubscriptionExisted
     removed.push(filter)
-    b.router.unsubscribe(subscriber, parsed.success)
+    const parsed = parseTopicFilter(filter)
+    if (Result.isSuccess(parsed)) b.router.unsubscribe(subscriber, parsed.success)
     return ReasonCode.Success
   })
   const acknowledge = (): void => {
