@@ -142,7 +142,7 @@ describe("sticky", () => {
 
 describe("hash by publisher", () => {
   const choose = (group: SharedGroup<string>, publisher: string, isAvailable: (member: string) => boolean = anybody) =>
-    chooseMember(group, "hash-publisher", { publisher, random: 0 }, isAvailable)
+    chooseMember(group, "hash-by-publisher", { publisher, random: 0 }, isAvailable)
   const publishers = Array.from({ length: 3000 }, (_, n) => `publisher-${n}`)
 
   it("gives all messages of a publisher to one member, in every group of the same members", () => {
