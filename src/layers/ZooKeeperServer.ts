@@ -123,7 +123,7 @@ export const make = Effect.fnUntraced(function* (
       if (error !== undefined) {
         undo(step)
         yield* Effect.logError(error.message)
-        const failed: Answer<never> = { _tag: "Failed", reason: { _tag: "Unavailable", why: error.message } }
+        const failed: Answer<never> = { _tag: "Failed", reason: reasonOf(error) }
         answers = batch.map((request) => (request._tag === "Read" ? answerRead(request, step) : failed))
       }
     }
@@ -227,4 +227,8 @@ const wake = (watcher: () => void) => watcher()
 
 const sessionLost: Answer<never> = { _tag: "Failed", reason: { _tag: "SessionLost" } }
 const connectionLoss: Answer<never> = { _tag: "Failed", reason: { _tag: "ConnectionLoss" } }
+/** A full disk may have room again; what else fails in a store stays failed until the process starts again. */
+const reasonOf = (error: StoreError): ZooKeeperReason =>
+  error.reason._tag === "NoSpace" ? { _tag: "Unavailable", why: error.message } : { _tag: "Broken", why: error.message }
+
 const stopped: Answer<never> = { _tag: "Failed", reason: { _tag: "Unavailable", why: "the server has stopped" } }

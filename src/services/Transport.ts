@@ -5,7 +5,13 @@
 import { Context, type Effect, Schema, type Scope } from "effect"
 
 /** Why a listener could not be opened. */
-export const ListenReason = Schema.Literals(["AddressInUse", "AddressNotAvailable", "PermissionDenied", "Other"])
+export const ListenReason = Schema.Literals([
+  "AddressInUse",
+  "AddressNotAvailable",
+  "UnknownHost",
+  "PermissionDenied",
+  "Other"
+])
 
 /** A listener could not be opened. */
 export class ListenError extends Schema.TaggedError<ListenError>()("ListenError", {

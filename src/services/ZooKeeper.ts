@@ -21,6 +21,8 @@ export const ConnectionLoss = Schema.TaggedStruct("ConnectionLoss", {})
 export const SessionLost = Schema.TaggedStruct("SessionLost", {})
 /** ZooKeeper cannot be asked now, for the reason given. The write has not happened. */
 export const Unavailable = Schema.TaggedStruct("Unavailable", { why: Schema.String })
+/** What ZooKeeper keeps its data in has failed, and asking again will not help. The write has not happened. */
+export const Broken = Schema.TaggedStruct("Broken", { why: Schema.String })
 /** An error code of the server that none of the other reasons stands for. */
 export const Unknown = Schema.TaggedStruct("Unknown", { code: Schema.Int })
 
@@ -31,6 +33,7 @@ export const ZooKeeperReason = Schema.Union([
   ConnectionLoss,
   SessionLost,
   Unavailable,
+  Broken,
   Unknown
 ])
 export type ZooKeeperReason = typeof ZooKeeperReason.Type
@@ -149,6 +152,7 @@ const describe = (reason: ZooKeeperReason): string => {
     case "SessionLost":
       return "the session is over"
     case "Unavailable":
+    case "Broken":
       return reason.why
     case "Unknown":
       return `ZooKeeper answered with error code ${reason.code}`

@@ -186,6 +186,17 @@ describe("embedded: commits", () => {
     })
   )
 
+  it.effect("a disk that fails for good is told apart from one that is full", () =>
+    Effect.gen(function* () {
+      const disk = yield* StoreMemory.makeDisk
+      const zk = yield* start(StoreMemory.layerDisk(disk))
+      yield* disk.failNextCommit({ _tag: "InputOutput", why: "EIO" })
+      const error = yield* Effect.flip(zk.create("/a", empty))
+      assert.strictEqual(error.reason._tag, "Broken")
+      assert.include(error.message, "EIO")
+    })
+  )
+
   it.effect("a write that is refused, and a check, need no commit", () =>
     Effect.gen(function* () {
       const disk = yield* StoreMemory.makeDisk
