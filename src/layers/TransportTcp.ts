@@ -11,9 +11,10 @@ const reasonOf = (code: string | undefined): ListenError["reason"] => {
     case "EADDRINUSE":
       return "AddressInUse"
     case "EADDRNOTAVAIL":
+      return "AddressNotAvailable"
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return "AddressNotAvailable"
+      return "UnknownHost"
     case "EACCES":
     case "EPERM":
       return "PermissionDenied"
@@ -25,6 +26,7 @@ const reasonOf = (code: string | undefined): ListenError["reason"] => {
 const details: { readonly [reason in ListenError["reason"]]: string | undefined } = {
   AddressInUse: "another process listens there",
   AddressNotAvailable: "this machine has no such address",
+  UnknownHost: "the host name has no address",
   PermissionDenied: "permission denied",
   Other: undefined
 }
@@ -34,8 +36,8 @@ const listenError = ({ host, port }: Address, cause: NodeJS.ErrnoException): Lis
   return new ListenError({ host, port, reason, detail: details[reason] ?? cause.message })
 }
 
-/** Wires a socket to its listener. Node's callbacks only hand on: the work is done in a pass. */
-const adapt = (socket: Net.Socket, accept: (socket: Socket) => Events): void => {
+/** Wires a socket to whoever serves it. Node's callbacks only hand on: the work is done in a pass. */
+export const adapt = (socket: Net.Socket, accept: (socket: Socket) => Events): void => {
   const events = accept({
     remoteAddress: `${socket.remoteAddress ?? "unknown"}:${socket.remotePort ?? 0}`,
     write: (buffers) => {
@@ -72,7 +74,8 @@ const listen = (address: Address, accept: (socket: Socket) => Events) =>
   Effect.acquireRelease(
     Effect.callback<Net.Server, ListenError>((resume) => {
       const server = Net.createServer({ noDelay: true }, (socket) => adapt(socket, accept))
-      server.once("error", (cause) => resume(Effect.fail(listenError(address, cause))))
+      // One that comes later is about a connection that could not be accepted (no descriptor was left): it is gone.
+      server.on("error", (cause) => resume(Effect.fail(listenError(address, cause))))
       server.listen({ host: address.host, port: address.port, backlog }, () => resume(Effect.succeed(server)))
     }),
     (server) => Effect.sync(() => void server.close())
