@@ -123,6 +123,7 @@ export const handleConnect = (b: BrokerState, c: Connection, packet: Connect): v
   takeOver(b, clientId)
   const { subscriber, sessionPresent } = claimSession(b, c, packet)
   c.subscriber = subscriber
+  c.isResumed = sessionPresent
   b.clients.set(clientId, c)
   claimWill(b, c, packet)
 

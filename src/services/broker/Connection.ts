@@ -42,6 +42,8 @@ export class Connection {
   version: 0 | 3 | 4 | 5 = 0
   clientId = ""
   subscriber: Subscriber | undefined = undefined
+  /** Whether the session is older than the connection, as the CONNACK's Session Present says. */
+  isResumed = false
   /** Set while the pass has something to send. */
   outbox: Outbox | undefined = undefined
   /** When bytes came last, in milliseconds of the shared clock. */

@@ -232,7 +232,9 @@ export const handlePubRel = (b: BrokerState, c: Connection, packetId: number): v
     sendWritten(b, c, b.replies)
   }
   if (!session.received.has(packetId)) {
-    complete(ReasonCode.PacketIdentifierNotFound)()
+    // In a resumed session it is a PUBREL whose PUBCOMP was lost, which is no error (section 3.7.2.1): its exchange was
+    // completed. Clients take a reason of 0x80 and more for the failure of their PUBLISH.
+    complete(c.isResumed ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound)()
     return
   }
   if (c.unacknowledged > 0) c.unacknowledged--
