@@ -13,7 +13,7 @@
  * What is durable about it is the queue and each message's stage; `next`, `inFlight` and `window` belong to the
  * connection and start anew with `resume`.
  */
-import type { Message } from "../Message.ts"
+import { type Message, size } from "../Message.ts"
 
 /** Where a message of QoS 1 or 2 stands between sender and receiver. */
 export const Stage = {
@@ -48,7 +48,7 @@ export interface Outbound {
   attempted: number
   /** Messages held. */
   size: number
-  /** Payload bytes held. */
+  /** Bytes of the messages held, as `Message.size` has them. */
   bytes: number
   /** Sent on this connection and not finished. */
   inFlight: number
@@ -56,10 +56,11 @@ export interface Outbound {
   window: number
 }
 
-/** Packet identifiers are 1 to 65,535 [MQTT-2.2.1-4]. */
-const identifiers = 65_535
+/** How many packet identifiers there are: 1 to 65,535 [MQTT-2.2.1-4]. */
+export const identifiers = 65_535
 
-const packetIdOf = (sequence: number): number => (sequence % identifiers) + 1
+/** The Packet Identifier of a sequence number. */
+export const packetIdOf = (sequence: number): number => (sequence % identifiers) + 1
 
 export const make = (window: number): Outbound => ({
   ring: undefined,
@@ -108,7 +109,7 @@ export const offer = (
   }
   ring[sequence & (ring.length - 1)] = delivery
   o.size++
-  o.bytes += message.payload.length
+  o.bytes += size(message)
   return delivery
 }
 
@@ -127,7 +128,7 @@ const finish = (o: Outbound, delivery: Delivery): void => {
   const mask = ring.length - 1
   ring[delivery.sequence & mask] = undefined
   o.size--
-  o.bytes -= delivery.message.payload.length
+  o.bytes -= size(delivery.message)
   while (o.head < o.tail && ring[o.head & mask] === undefined) o.head++
   if (o.next < o.head) o.next = o.head
   if (o.ready < o.head) o.ready = o.head
@@ -245,7 +246,7 @@ export const put = (
     stage
   }
   o.size++
-  o.bytes += message.payload.length
+  o.bytes += size(message)
 }
 
 /** All deliveries held, oldest first. */
