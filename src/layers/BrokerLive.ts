@@ -26,7 +26,10 @@ export const layerServices = Broker.layer.pipe(
 
 const ZooKeeperOnDisk = Layer.unwrap(
   Effect.map(Configuration, ({ config }) =>
-    ZooKeeperEmbedded.layer().pipe(Layer.provide(StoreLmdb.layer(config.data.directory)))
+    // In one process there is no packet to be too large: the Bank limits what is stored.
+    ZooKeeperEmbedded.layer({ maximumPacketBytes: Number.MAX_SAFE_INTEGER }).pipe(
+      Layer.provide(StoreLmdb.layer(config.data.directory))
+    )
   )
 )
 

@@ -55,8 +55,9 @@ export const adapt = (socket: Net.Socket, accept: (socket: Socket) => Events): v
     resume: () => void socket.resume(),
     end: (graceMillis) => {
       socket.end()
-      // Half a close is no close: whoever does not answer it in time is cut off.
-      socket.setTimeout(graceMillis, () => socket.destroy())
+      // Half a close is no close: whoever does not answer it in time is cut off, however busy it keeps us.
+      const timer = setTimeout(() => socket.destroy(), graceMillis)
+      socket.once("close", () => clearTimeout(timer))
       socket.resume()
     },
     destroy: () => void socket.destroy()

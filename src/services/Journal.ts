@@ -37,6 +37,7 @@ export interface Unit {
 interface Compaction {
   readonly partition: number
   readonly pieces: ReadonlyArray<Uint8Array>
+  readonly committed: () => void
 }
 
 type Item = Unit | Compaction
@@ -79,8 +80,11 @@ export class Journal extends Context.Service<
     readonly open: (partition: number) => Effect.Effect<ReadonlyArray<Record.Record>, ZooKeeperError | JournalCorrupt>
     /** Appends a unit to the next transaction. */
     readonly append: (unit: Unit) => void
-    /** Puts a snapshot, cut in pieces, in the place of everything appended to the partition so far. */
-    readonly compact: (partition: number, pieces: ReadonlyArray<Uint8Array>) => void
+    /**
+     * Puts a snapshot, cut in pieces, in the place of everything appended to the partition so far; `committed` is
+     * called in a pass when it is.
+     */
+    readonly compact: (partition: number, pieces: ReadonlyArray<Uint8Array>, committed: () => void) => void
     /** Bytes in the partition's log, its snapshot not counted. */
     readonly logBytes: (partition: number) => number
     /** How many units have been appended ever. */
@@ -220,7 +224,7 @@ export class Journal extends Context.Service<
         })
       })
 
-      const commitCompaction = Effect.fnUntraced(function* ({ partition, pieces }: Compaction) {
+      const commitCompaction = Effect.fnUntraced(function* ({ partition, pieces, committed }: Compaction) {
         const log = logs[partition]!
         const generation = log.generation + 1
         const upTo = log.next - 1
@@ -243,6 +247,7 @@ export class Journal extends Context.Service<
         log.pieces = pieces.length
         log.segments = []
         log.bytes = 0
+        passes.add(committed)
       })
 
       const commit = Effect.fnUntraced(function* (taken: ReadonlyArray<Item>) {
@@ -281,7 +286,7 @@ export class Journal extends Context.Service<
       return Journal.of({
         open,
         append,
-        compact: (partition, pieces) => items.add({ partition, pieces }),
+        compact: (partition, pieces, committed) => items.add({ partition, pieces, committed }),
         logBytes: (partition) => logs[partition]!.bytes,
         appended: () => appended,
         pendingBytes: () => pendingBytes,

@@ -44,15 +44,19 @@ export class Partitions extends Context.Service<
       )
       const of = (clientId: string) => Partition.of(clientId, config.partitions)
 
-      /** The log's size from which on a snapshot is worth its writing. */
-      const compactionBytes = all.map(() => smallestCompaction)
+      /** The log's size from which on a snapshot is worth its writing, and whether one is on its way. */
+      const compaction = all.map(() => ({ from: smallestCompaction, isUnderWay: false }))
 
       const compact = (index: number): void => {
+        const state = compaction[index]!
         const records = [...Partition.snapshot(all[index]!)].map(Record.encode)
         const pieces = records.length === 0 ? [] : [...Journal.cut(records)]
         const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
-        compactionBytes[index] = Math.max(smallestCompaction, bytes * 2) + journal.logBytes(index)
-        journal.compact(index, pieces)
+        state.from = Math.max(smallestCompaction, bytes * 2)
+        state.isUnderWay = true
+        journal.compact(index, pieces, () => {
+          state.isUnderWay = false
+        })
       }
 
       const change = (changes: ReadonlyArray<Change>, committed: () => void): void => {
@@ -67,7 +71,8 @@ export class Partitions extends Context.Service<
         if (charge !== 0) bank.charge(charge)
         journal.append({ entries, charge, committed })
         for (const { partition } of entries) {
-          if (journal.logBytes(partition) > compactionBytes[partition]!) compact(partition)
+          const { from, isUnderWay } = compaction[partition]!
+          if (!isUnderWay && journal.logBytes(partition) > from) compact(partition)
         }
       }
 
