@@ -7,6 +7,7 @@ import { QoS } from "./packet/Packet.ts"
 import type { Publish, Will } from "./packet/Packet.ts"
 import { BinaryData, UserProperties, Utf8String } from "./packet/Property.ts"
 import type { PublishProperties } from "./packet/Property.ts"
+import { propertiesLength } from "./packet/PropertyEncoder.ts"
 
 /** A time that never comes, where milliseconds of the shared clock are expected. */
 export const never = Number.MAX_SAFE_INTEGER
@@ -98,6 +99,10 @@ export const detached = (message: Message): Message => {
     })
   }
 }
+
+/** The bytes that keeping a message takes: topic, payload and properties. Limits and credit are reckoned with it. */
+export const size = ({ topic, payload, properties }: Message): number =>
+  topic.length + payload.length + (properties === undefined ? 0 : propertiesLength(properties))
 
 /** Whole seconds that remain until the message expires at `now`, for its Message Expiry Interval [MQTT-3.3.2-6]. */
 export const remainingSeconds = (message: Message, now: number): number =>

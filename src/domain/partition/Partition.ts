@@ -5,11 +5,11 @@
  * `apply` works in place, for one owner, and is deterministic: the same records give the same state.
  */
 import { fnv1a } from "../Hash.ts"
-import type { Message } from "../Message.ts"
-import { never } from "../Message.ts"
+import { type Message, never, size } from "../Message.ts"
 import type { Will } from "../packet/Packet.ts"
 import * as Outbound from "../session/Outbound.ts"
 import * as Session from "../session/Session.ts"
+import type { Subscription } from "../session/Subscription.ts"
 import type { Record, Target } from "./Record.ts"
 
 /** A session that outlives its connection. */
@@ -47,8 +47,7 @@ export const make = (recordCost: number): Partition => ({
 export const of = (clientId: string, partitions: number): number => fnv1a(clientId) % partitions
 
 /** The credit that a message takes in the queue of one session. */
-export const cost = (message: Message, recordCost: number): number =>
-  recordCost + message.topic.length + message.payload.length
+export const cost = (message: Message, recordCost: number): number => recordCost + size(message)
 
 /** A fold knows no connection; each connection sets its own window when it resumes the session. */
 const noWindow = 0
@@ -150,7 +149,7 @@ export const apply = (partition: Partition, record: Record): void => {
       const outbound = Outbound.restore(record, noWindow)
       partition.sessions.set(record.clientId, {
         clientId: record.clientId,
-        subscriptions: new Map(record.subscriptions.map((s) => [s.filter, s])),
+        subscriptions: new Map(),
         outbound,
         received: new Set(record.received),
         expiryInterval: record.expiryInterval,
@@ -173,7 +172,32 @@ export const apply = (partition: Partition, record: Record): void => {
   }
 }
 
-/** The records that make a new partition equal to this one. A message that many sessions wait for is written once. */
+/** A snapshot's record carries no more subscriptions than make this many characters of filters, or one. */
+const filtersPerRecord = 16_384
+
+/** A snapshot's record carries no more places of a message than this; the message is repeated in the next. */
+const placesPerRecord = 256
+
+/** Cuts a session's subscriptions so that no record becomes too long for its znode. */
+function* inParts(subscriptions: Iterable<Subscription>): Generator<ReadonlyArray<Subscription>> {
+  let part: Array<Subscription> = []
+  let characters = 0
+  for (const subscription of subscriptions) {
+    characters += subscription.filter.length
+    if (characters > filtersPerRecord && part.length > 0) {
+      yield part
+      part = []
+      characters = subscription.filter.length
+    }
+    part.push(subscription)
+  }
+  if (part.length > 0) yield part
+}
+
+/**
+ * The records that make a new partition equal to this one. A message that many sessions wait for is not written once
+ * for each; but no record grows with what a client may pile up, since each has to fit a znode.
+ */
 export function* snapshot(partition: Partition): Generator<Record> {
   const waiting = new Map<Message, Array<{ readonly clientId: string; readonly delivery: Outbound.Delivery }>>()
   for (const session of partition.sessions.values()) {
@@ -184,11 +208,13 @@ export function* snapshot(partition: Partition): Generator<Record> {
       expiryInterval: session.expiryInterval,
       connected: session.connected,
       expiresAt: session.expiresAt,
-      subscriptions: [...session.subscriptions.values()],
       received: [...session.received],
       head: outbound.head,
       tail: outbound.tail,
       attempted: outbound.attempted
+    }
+    for (const subscriptions of inParts(session.subscriptions.values())) {
+      yield { _tag: "Subscribed", clientId, subscriptions }
     }
     for (const delivery of Outbound.deliveries(outbound)) {
       const places = waiting.get(delivery.message)
@@ -197,17 +223,18 @@ export function* snapshot(partition: Partition): Generator<Record> {
     }
   }
   for (const [message, places] of waiting) {
-    yield {
-      _tag: "RestoredMessage",
-      message,
-      deliveries: places.map(({ clientId, delivery: { qos, retain, subscriptionIdentifiers, sequence, stage } }) => ({
+    const deliveries = places.map(
+      ({ clientId, delivery: { qos, retain, subscriptionIdentifiers, sequence, stage } }) => ({
         clientId,
         qos,
         retain,
         ...(subscriptionIdentifiers !== undefined && { identifiers: subscriptionIdentifiers }),
         sequence,
         stage
-      }))
+      })
+    )
+    for (let i = 0; i < deliveries.length; i += placesPerRecord) {
+      yield { _tag: "RestoredMessage", message, deliveries: deliveries.slice(i, i + placesPerRecord) }
     }
   }
   for (const [clientId, { will, dueAt }] of partition.wills) {

@@ -62,12 +62,11 @@ export const WillScheduled = of("WillScheduled", { dueAt: Time })
 /** The Will is gone: published, or not wanted any more. */
 export const WillCleared = of("WillCleared", {})
 
-/** Snapshot: a session without its queue. */
+/** Snapshot: a session without its subscriptions, which `Subscribed` records bring, and without its queue. */
 export const RestoredSession = of("RestoredSession", {
   expiryInterval: Schema.Int,
   connected: Schema.Boolean,
   expiresAt: Time,
-  subscriptions: Schema.Array(Subscription),
   received: Schema.Array(PacketId),
   head: Schema.Int,
   tail: Schema.Int,

@@ -1,7 +1,7 @@
 /** A retained message as its znode holds it (section 3.3.1.3). */
 import { Result, Schema } from "effect"
 import { SchemaBinary } from "effect/encoding"
-import { Message } from "../Message.ts"
+import { Message, size } from "../Message.ts"
 
 const Bytes = SchemaBinary.toCodec(Message)
 
@@ -13,5 +13,4 @@ export const decode = (data: Uint8Array): Result.Result<Message, string> =>
   Result.mapError(Schema.decodeUnknownResult(Bytes)(data), (error) => error.message)
 
 /** The credit that a retained message takes. */
-export const cost = (message: Message, znodeCost: number): number =>
-  znodeCost + message.topic.length + message.payload.length
+export const cost = (message: Message, znodeCost: number): number => znodeCost + size(message)
