@@ -7,13 +7,12 @@ import { Capital, draw, Lease, noLease, resize, returnUnspent, spend, unspent } 
 import * as Znode from "../domain/zookeeper/Znode.ts"
 import { Configuration } from "./Configuration.ts"
 import * as Layout from "./Layout.ts"
-import { ZooKeeper } from "./ZooKeeper.ts"
+import { ZooKeeper, type ZooKeeperError } from "./ZooKeeper.ts"
 
 const CapitalJson = Schema.fromJsonString(Capital)
-const LeaseJson = Schema.fromJsonString(Lease)
-
-/** The bytes of a lease's znode. */
-const encodeLease = (lease: Lease): Uint8Array => Buffer.from(Schema.encodeSync(LeaseJson)(lease))
+/** A lease as its znode holds it. Each broker that takes the lease over counts its `incarnation` up. */
+const StoredLease = Schema.fromJsonString(Schema.Struct({ ...Lease.fields, incarnation: Schema.Natural }))
+const decodeLease = (data: Uint8Array) => Schema.decodeEffect(StoredLease)(Buffer.from(data).toString())
 
 export class Bank extends Context.Service<
   Bank,
@@ -31,8 +30,11 @@ export class Bank extends Context.Service<
     readonly write: (amount: number) => Znode.Operation
     /** The transaction with the last `write` has happened. */
     readonly written: (amount: number) => void
-    /** Where the lease is kept, and the version that says that the last `write` has not happened. */
-    readonly lease: () => { readonly path: string; readonly version: number }
+    /**
+     * Whether the transaction with the last `write` has happened, when its reply was lost: asked of ZooKeeper. What a
+     * successor of this broker made of the lease does not count: the lease is its own by then.
+     */
+    readonly hasHappened: Effect.Effect<boolean, ZooKeeperError>
   }
 >()("mqttzoo/services/Bank") {
   /** One broker that owns all partitions holds the whole capital as its lease. */
@@ -50,10 +52,10 @@ export class Bank extends Context.Service<
           ? { capital: 0, free: 0 }
           : yield* Schema.decodeEffect(CapitalJson)(Buffer.from(capitalBytes).toString())
       const found = yield* Effect.option(zookeeper.get(path))
-      const leaseBefore: Lease =
-        found._tag === "None"
-          ? noLease
-          : yield* Schema.decodeEffect(LeaseJson)(Buffer.from(found.value.data).toString())
+      const leaseBefore = found._tag === "None" ? { ...noLease, incarnation: 0 } : yield* decodeLease(found.value.data)
+      const incarnation = leaseBefore.incarnation + 1
+      const encodeLease = (lease: Lease): Uint8Array =>
+        Buffer.from(Schema.encodeSync(StoredLease)({ ...lease, incarnation }))
 
       const [returned, kept] = returnUnspent(before, leaseBefore, unspent(leaseBefore))
       const [capital, drawn] = draw(resize(returned, config.bank.capital), kept, Number.MAX_SAFE_INTEGER)
@@ -80,7 +82,11 @@ export class Bank extends Context.Service<
           stored = spend(stored, amount)
           version++
         },
-        lease: () => ({ path, version })
+        hasHappened: Effect.gen(function* () {
+          yield* zookeeper.sync(path)
+          const { data, stat } = yield* zookeeper.get(path)
+          return stat.version > version && (yield* Effect.orDie(decodeLease(data))).incarnation === incarnation
+        })
       })
     })
   )

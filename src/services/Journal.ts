@@ -166,21 +166,14 @@ export class Journal extends Context.Service<
         return records
       })
 
-      /** Whether the transaction that is to write this lease has happened, when its reply was lost. */
-      const hasHappened = Effect.fnUntraced(function* ({ path, version }: { path: string; version: number }) {
-        yield* zookeeper.sync(path)
-        return (yield* zookeeper.get(path)).stat.version > version
-      })
-
       /** One transaction, until it has happened: an unknown outcome is looked up, an outage waited out. */
       const transact = (operations: ReadonlyArray<Znode.Operation>, charge: number) => {
-        const lease = bank.lease()
         const attempt = zookeeper
           .multi([bank.write(charge), ...operations])
           .pipe(
             Effect.catchTag("ZooKeeperError", (error) =>
               error.reason._tag === "ConnectionLoss" || error.reason._tag === "BadVersion"
-                ? Effect.flatMap(hasHappened(lease), (happened) => (happened ? Effect.void : Effect.fail(error)))
+                ? Effect.flatMap(bank.hasHappened, (happened) => (happened ? Effect.void : Effect.fail(error)))
                 : Effect.fail(error)
             )
           )
