@@ -188,6 +188,8 @@ const release = (b: BrokerState, encodings: Encodings): void => {
   for (const c of released) {
     c.holds--
     if (c.holds > 0 || c.phase === Phase.Closed) continue
+    // What it had to say while it was not read is still on its way: its keep-alive begins anew.
+    c.lastReceived = b.now
     c.socket.resume()
     try {
       receive(b, c, encodings)

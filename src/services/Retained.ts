@@ -24,8 +24,8 @@ export type Refusal = "QuotaExceeded" | "PacketTooLarge"
 export class Retained extends Context.Service<
   Retained,
   {
-    /** Why this message could not be retained now, or undefined. */
-    readonly refusal: (message: Message) => Refusal | undefined
+    /** Why this message could not be retained when `besides` is spent on it elsewhere, or undefined. */
+    readonly refusal: (message: Message, besides: number) => Refusal | undefined
     /**
      * Makes the message the topic's retained one, or removes that when its payload is empty [MQTT-3.3.1-6]. It is seen
      * at once; `committed` is called when it is durable.
@@ -132,12 +132,12 @@ export class Retained extends Context.Service<
       }
 
       return Retained.of({
-        refusal: (message) => {
+        refusal: (message, besides) => {
           if (message.payload.length === 0) return undefined
           if (message.payload.length > limits.payload) return "PacketTooLarge"
           const before = costOf(message.topic as TopicName)
           if (before === 0 && messages.size >= limits.messages) return "QuotaExceeded"
-          return RetainedMessage.cost(message, znodeCost) - before > bank.free() ? "QuotaExceeded" : undefined
+          return RetainedMessage.cost(message, znodeCost) - before + besides > bank.free() ? "QuotaExceeded" : undefined
         },
         put: (message, committed) =>
           change(message.topic as TopicName, message.payload.length === 0 ? undefined : detached(message), committed),

@@ -64,7 +64,9 @@ export const beginning = Date.UTC(2026, 0, 1)
 export const start = Effect.fnUntraced(function* (server: Server, settings: Settings = {}) {
   const scope = yield* Scope.make()
   const network = yield* TransportMemory.make
-  const { zooKeeper, faults } = yield* Scope.provide(scope)(ZooKeeperMemory.connect(server))
+  const { zooKeeper, faults } = yield* Scope.provide(scope)(
+    ZooKeeperMemory.connect(server, { maximumPacketBytes: Number.MAX_SAFE_INTEGER })
+  )
   const services: Services = yield* Layer.buildWithScope(
     layerServices.pipe(
       Layer.provide(network.layer),

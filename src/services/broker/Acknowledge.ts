@@ -47,11 +47,13 @@ export const handlePubRec = (b: BrokerState, c: Connection, { packetId, reasonCo
     pump(b, subscriber)
     return
   }
-  if (!subscriber.durable || delivery.stage === Outbound.Stage.Release) {
+  if (!subscriber.durable) {
     Outbound.release(delivery)
     pubRel(b, c, packetId, ReasonCode.Success)
     return
   }
+  // A PUBREC that is repeated changes nothing: its PUBREL comes when the first one's is due.
+  if (delivery.stage === Outbound.Stage.Release) return
   // PUBREL tells the client to forget the identifier: after it we must never send the PUBLISH again.
   const record = { _tag: "Released", clientId, sequence: delivery.sequence } as const
   b.partitions.change([{ partition: b.partitions.of(clientId), record }], () => {

@@ -39,17 +39,18 @@ const withShared = (
 }
 
 /**
- * Whether every queue that a message of QoS 1 or 2 would wait in has room and credit for it. Nothing that was accepted
- * is dropped to make room, so what finds none is refused as a whole.
+ * The credit that a message takes in the queues of durable sessions; Infinity when one of them has no room. Nothing that
+ * was accepted is dropped to make room, so what there is no room or no credit for is refused as a whole.
  */
-export const hasRoom = (b: BrokerState, message: Message, audience: ReadonlyArray<Destination>): boolean => {
+export const queueingCost = (b: BrokerState, message: Message, audience: ReadonlyArray<Destination>): number => {
+  if (message.qos === 0) return 0
   let cost = 0
   for (const { subscriber, qos } of audience) {
     if (!subscriber.durable || qos === 0) continue
-    if (isFull(b, subscriber)) return false
+    if (isFull(b, subscriber)) return Infinity
     cost += b.partitions.cost(message, b.config.bank.recordCost)
   }
-  return cost <= b.bank.free()
+  return cost
 }
 
 const isFull = (b: BrokerState, { session: { outbound } }: Subscriber): boolean =>
@@ -285,7 +286,7 @@ const sendPublish = (
   const aliased = packetOf(message, topic, qos, retain, dup, packetId, propertiesOf(message, b.now, identifiers, alias))
   // The first use of an alias is longer than no alias.
   const fits = Encoder.size(aliased, version) <= c.maximumPacketSize
-  if (!fits) c.aliasesGiven?.delete(message.topic)
+  if (!fits && known === undefined) c.aliasesGiven?.delete(message.topic)
   write(b, c, fits ? aliased : full, version)
   return true
 }

@@ -12,9 +12,9 @@ import { Result } from "effect"
 import type { Change } from "../Partitions.ts"
 import type { Subscriber } from "../Router.ts"
 import { releaseHeld } from "./BackPressure.ts"
-import { type BrokerState, flushConnection, log, sendWritten } from "./BrokerState.ts"
+import { type BrokerState, flushConnection, log, sendWritten, whenDurable } from "./BrokerState.ts"
 import { type Connection, Phase } from "./Connection.ts"
-import { audienceOf, deliver, hasRoom } from "./Deliver.ts"
+import { audienceOf, deliver, queueingCost } from "./Deliver.ts"
 import { Encodings } from "./Encodings.ts"
 
 /** Why the server ends a connection: a reason code of MQTT 5.0, and words for the log and the Reason String. */
@@ -59,8 +59,12 @@ export const sendFitting = (b: BrokerState, c: Connection, packet: Packet, small
 export const closeConnection = (b: BrokerState, c: Connection, how: { readonly isGraceful: boolean }): void => {
   if (c.phase === Phase.Closed) return
   flushConnection(b, c)
-  c.socket.end(lastWordMillis)
+  const changesBefore = b.journal.appended()
   connectionClosed(b, c, how)
+  const close = (): void => c.socket.end(lastWordMillis)
+  // To a client that said goodbye the close is the answer: its Will must be forgotten for good by then.
+  if (how.isGraceful && b.journal.appended() !== changesBefore) whenDurable(b, close)
+  else close()
 }
 
 /**
@@ -115,15 +119,16 @@ export const publishWill = (b: BrokerState, clientId: string): void => {
 
 /** Publishes a message that no connection waits for the acknowledgement of. */
 export const publish = (b: BrokerState, message: Message, changes: ReadonlyArray<Change> | undefined): void => {
+  const audience = audienceOf(b, message.topic as TopicName, message.publisher)
+  const cost = queueingCost(b, message, audience)
+  const fits = cost <= b.bank.free()
+  if (!fits) b.counts.refused++
   if (message.retain) {
-    if (b.retained.refusal(message) === undefined) b.retained.put(message, () => {})
+    if (b.retained.refusal(message, fits ? cost : 0) === undefined) b.retained.put(message, () => {})
     else b.counts.refused++
   }
   const encodings = new Encodings(b.frames)
   encodings.begin(message, b.now)
-  const audience = audienceOf(b, message.topic as TopicName, message.publisher)
-  const fits = message.qos === 0 || hasRoom(b, message, audience)
-  if (!fits) b.counts.refused++
   deliver(b, encodings, fits ? audience : [], undefined, changes, () => {})
 }
 

@@ -10,7 +10,7 @@ import type { Subscriber } from "../Router.ts"
 import { holdFor } from "./BackPressure.ts"
 import { type BrokerState, hold, log, sendWritten, whenDurable } from "./BrokerState.ts"
 import { type Connection, type OwedAck, Phase } from "./Connection.ts"
-import { audienceOf, deliver, hasRoom } from "./Deliver.ts"
+import { audienceOf, deliver, queueingCost } from "./Deliver.ts"
 import type { Encodings } from "./Encodings.ts"
 import { endConnection } from "./End.ts"
 
@@ -87,8 +87,9 @@ const accept = (
   const { qos, packetId } = packet
   const message = fromPublish(packet, topic, c.clientId, b.now)
   const audience = audienceOf(b, topic as TopicName, c.clientId)
-  const retainRefusal = message.retain ? b.retained.refusal(message) : undefined
-  if (qos > 0 && (retainRefusal !== undefined || !hasRoom(b, message, audience))) {
+  const cost = queueingCost(b, message, audience)
+  const retainRefusal = message.retain ? b.retained.refusal(message, cost) : undefined
+  if (qos > 0 && (retainRefusal !== undefined || cost > b.bank.free())) {
     b.counts.refused++
     if (c.version === 5) {
       refuse(b, c, packet, ReasonCode.QuotaExceeded, "there is no room or no credit for the message")
@@ -231,13 +232,14 @@ export const handlePubRel = (b: BrokerState, c: Connection, packetId: number): v
     Encoder.writeAck(b.replies, "PubComp", packetId, reasonCode, version)
     sendWritten(b, c, b.replies)
   }
+  // Its PUBCOMP gives the sender its quota back, whichever connection the PUBLISH came by (section 4.9).
+  if (c.unacknowledged > 0) c.unacknowledged--
   if (!session.received.has(packetId)) {
     // In a resumed session it is a PUBREL whose PUBCOMP was lost, which is no error (section 3.7.2.1): its exchange was
     // completed. Clients take a reason of 0x80 and more for the failure of their PUBLISH.
     complete(c.isResumed ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound)()
     return
   }
-  if (c.unacknowledged > 0) c.unacknowledged--
   if (!durable) {
     session.received.delete(packetId)
     complete(ReasonCode.Success)()
