@@ -58,7 +58,10 @@ const cases: ReadonlyArray<Case> = [
   { qos: 2, version: 4, subscriber: "there", end: "stop", seed: 6 }
 ]
 
-describe("a durable session under load", () => {
+/** Starting a broker takes its time on a machine that does other work. */
+const timeout = 60_000
+
+describe("a durable session under load", { timeout }, () => {
   let broker: BrokerProcess
 
   beforeEach(async () => {

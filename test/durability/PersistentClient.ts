@@ -231,6 +231,13 @@ export class PersistentClient {
     await new Promise((resolve) => this.#answers.set(packetId, resolve))
   }
 
+  /** Unsubscribes; returns at the UNSUBACK. */
+  async unsubscribe(filter: string): Promise<void> {
+    const packetId = this.#nextId()
+    this.#send({ _tag: "Unsubscribe", packetId, filters: [filter] })
+    await new Promise((resolve) => this.#answers.set(packetId, resolve))
+  }
+
   /** Says goodbye, and stays away until `connect`. */
   async disconnect(): Promise<void> {
     this.#isWanted = false

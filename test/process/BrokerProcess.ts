@@ -128,10 +128,10 @@ export class BrokerProcess {
     await this.#exited
   }
 
-  /** SIGTERM; waits for the broker's end. */
-  async stop(): Promise<Ended> {
+  /** Tells the broker to stop, and waits for its end. */
+  async stop(signal: "SIGTERM" | "SIGINT" = "SIGTERM"): Promise<Ended> {
     const begun = performance.now()
-    this.#child!.kill("SIGTERM")
+    this.#child!.kill(signal)
     await this.#exited
     return { code: this.#child!.exitCode, milliseconds: performance.now() - begun }
   }

@@ -16,7 +16,7 @@ export class Inbox<T> {
   }
 
   /** The next item; an error when none comes within `patience` milliseconds, or can come any more. */
-  async next(patience = 10_000): Promise<T> {
+  async next(patience = 30_000): Promise<T> {
     const deadline = performance.now() + patience
     while (this.#items.length === 0) {
       if (this.#end !== undefined) throw new Error(`nothing more comes: ${this.#end}`)
