@@ -1,17 +1,7 @@
 import { afterEach, assert, beforeEach, describe, it } from "vitest"
 import { BrokerProcess } from "../process/BrokerProcess.ts"
+import { numbers } from "../process/Numbers.ts"
 import { PersistentClient, type Received, type Version } from "./PersistentClient.ts"
-
-/** Numbers that look random and are the same in every run (mulberry32): each from 0 up to `below`. */
-const numbers = (seed: number) => {
-  let state = seed
-  return (below: number): number => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) % below
-  }
-}
 
 const topic = "load"
 

@@ -1,0 +1,196 @@
+import { once } from "node:events"
+import { connect, type Socket } from "node:net"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { encode } from "../../src/domain/packet/Encoder.ts"
+import type { Packet, ProtocolVersion } from "../../src/domain/packet/Packet.ts"
+import { PersistentClient } from "../durability/PersistentClient.ts"
+import { BrokerProcess } from "./BrokerProcess.ts"
+import { numbers } from "./Numbers.ts"
+
+let broker: BrokerProcess
+
+beforeAll(async () => {
+  broker = await BrokerProcess.start("limits.connectTimeout=1 s")
+})
+
+afterAll(() => broker.dispose())
+
+/** Connections in all, and how many of them at a time. */
+const connections = 1_500
+const atOnce = 25
+
+const payload = Buffer.from("payload")
+
+/** A packet of each type that a client may send, and more of those that can say much. */
+const samples = (version: ProtocolVersion, name: string): ReadonlyArray<Packet> => {
+  const isVersion5 = version === 5
+  return [
+    { _tag: "Publish", topic: "f/a", payload, qos: 0, retain: false, dup: false, packetId: 0 },
+    { _tag: "Publish", topic: "f/a", payload, qos: 1, retain: true, dup: false, packetId: 1 },
+    {
+      _tag: "Publish",
+      topic: `f/${name}`,
+      payload: Buffer.alloc(3_000, "x"),
+      qos: 2,
+      retain: false,
+      dup: true,
+      packetId: 2,
+      ...(isVersion5 && {
+        properties: {
+          payloadFormatIndicator: 1,
+          messageExpiryInterval: 60,
+          contentType: "text/plain",
+          responseTopic: "f/r",
+          correlationData: payload,
+          topicAlias: 1,
+          userProperties: [["a", "b"]]
+        }
+      })
+    },
+    { _tag: "PubAck", packetId: 1, reasonCode: 0 },
+    { _tag: "PubRec", packetId: 1, reasonCode: 0 },
+    { _tag: "PubRel", packetId: 2, reasonCode: 0 },
+    { _tag: "PubComp", packetId: 1, reasonCode: 0 },
+    {
+      _tag: "Subscribe",
+      packetId: 3,
+      subscriptions: [
+        { filter: "f/#", qos: 2, noLocal: false, retainAsPublished: isVersion5, retainHandling: 0 },
+        { filter: "$share/g/f/+", qos: 1, noLocal: false, retainAsPublished: false, retainHandling: 0 }
+      ],
+      ...(isVersion5 && { properties: { subscriptionIdentifier: 9 } })
+    },
+    { _tag: "Unsubscribe", packetId: 4, filters: ["f/+", "f/#"] },
+    { _tag: "PingReq" },
+    ...(isVersion5 ? [{ _tag: "Auth", reasonCode: 0x18, properties: { authenticationMethod: "x" } } as const] : []),
+    { _tag: "Disconnect", reasonCode: 0 }
+  ]
+}
+
+const connectPacket = (version: ProtocolVersion, clientId: string, cleanStart: boolean): Packet => ({
+  _tag: "Connect",
+  protocolVersion: version,
+  clientId,
+  cleanStart,
+  keepAlive: 10,
+  username: "user",
+  password: payload,
+  will: {
+    topic: "f/will",
+    payload,
+    qos: 1,
+    retain: true,
+    ...(version === 5 && { properties: { willDelayInterval: 1, contentType: "text/plain" } })
+  },
+  ...(version === 5 && { properties: { sessionExpiryInterval: 5, receiveMaximum: 5, topicAliasMaximum: 3 } })
+})
+
+type Choose = (below: number) => number
+
+const randomBytes = (choose: Choose): Buffer => Buffer.from(Array.from({ length: choose(200) }, () => choose(256)))
+
+/** Changes, inserts, removes or repeats bytes here and there. */
+const mutated = (bytes: Buffer, choose: Choose): Buffer => {
+  let out = Buffer.from(bytes)
+  for (let changes = choose(4); changes > 0; changes--) {
+    const at = choose(out.length)
+    const [before, after] = [out.subarray(0, at), out.subarray(at)]
+    switch (choose(5)) {
+      case 0:
+        out[at] = choose(256)
+        break
+      case 1:
+        out[at]! ^= 1 << choose(8)
+        break
+      case 2:
+        out = Buffer.concat([before, after.subarray(1 + choose(4))])
+        break
+      case 3:
+        out = Buffer.concat([before, randomBytes(choose), after])
+        break
+      default:
+        out = Buffer.concat([before, after.subarray(0, 8), after])
+    }
+  }
+  return out
+}
+
+/** What one connection sends: bytes at random, packets spoilt from the first, or packets spoilt after a sound CONNECT. */
+const flood = (choose: Choose): Buffer => {
+  const version = ([3, 4, 5] as const)[choose(3)]!
+  const name = `fuzz-${choose(10)}`
+  const hello = encode(connectPacket(version, name, choose(2) === 0), version)
+  const packets = samples(version, name)
+  const some = Array.from({ length: 1 + choose(12) }, () => encode(packets[choose(packets.length)]!, version))
+  switch (choose(4)) {
+    case 0:
+      return randomBytes(choose)
+    case 1:
+      return Buffer.concat([hello, randomBytes(choose)])
+    case 2:
+      return Buffer.concat([mutated(hello, choose), ...some])
+    default:
+      return Buffer.concat([hello, ...some.map((packet) => mutated(packet, choose))])
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+
+/** Cuts the bytes anywhere, sends a piece a turn, and then breaks or ends the connection, unless the broker has. */
+const attack = async (choose: Choose): Promise<void> => {
+  const socket: Socket = connect(broker.port, broker.host)
+  // Whatever the broker does to a connection like this is right.
+  socket.on("error", () => {})
+  socket.resume()
+  const closed = new Promise<void>((resolve) => void socket.once("close", () => resolve()))
+  await Promise.race([once(socket, "connect"), closed])
+  let rest = flood(choose)
+  while (rest.length > 0 && !socket.destroyed) {
+    const length = 1 + choose(Math.min(rest.length, 1 + choose(400)))
+    socket.write(rest.subarray(0, length))
+    rest = rest.subarray(length)
+    await turn()
+  }
+  if (choose(2) === 0) socket.destroy()
+  else socket.end()
+  await closed
+}
+
+describe("bytes that make no sense", { timeout: 60_000 }, () => {
+  it("disturb nobody but those who send them", async () => {
+    const good = new PersistentClient(broker, 5, "good")
+    await good.connect()
+    await good.subscribe("good/+", 1)
+    const attacks = { left: connections, areOver: false }
+    const exchange = async (): Promise<ReadonlyArray<string>> => {
+      const published: Array<string> = []
+      while (!attacks.areOver) {
+        published.push(String(published.length))
+        await good.publish("good/topic", published.at(-1)!, 1)
+        await turn()
+      }
+      return published
+    }
+    const exchanged = exchange()
+
+    const choose = numbers(2)
+    const attackAgain = async (): Promise<void> => {
+      while (attacks.left-- > 0) await attack(choose)
+    }
+    await Promise.all(Array.from({ length: atOnce }, attackAgain))
+    attacks.areOver = true
+    const published = await exchanged
+
+    const received = await good.received.take(published.length)
+    assert.deepEqual(
+      received.map(({ payload, dup }) => (dup ? `${payload} again` : payload)),
+      published
+    )
+    assert.deepEqual(good.faults, [])
+    assert.deepEqual(good.disconnects, [])
+    await good.disconnect()
+    assert.deepEqual(broker.complaints(), [])
+    const { code } = await broker.stop()
+    assert.strictEqual(code, 0)
+  })
+})
