@@ -133,7 +133,7 @@ export const make: Effect.Effect<Network> = Effect.sync(() => {
       receive,
       expect: (tag) =>
         Effect.map(receive, (packet) => {
-          assert.strictEqual(packet._tag, tag, JSON.stringify(packet))
+          if (packet._tag !== tag) assert.fail(`expected ${tag}, not ${JSON.stringify(packet)}`)
           return packet as Extract<Packet, { _tag: typeof tag }>
         }),
       untilPing: Effect.gen(function* () {

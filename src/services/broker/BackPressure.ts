@@ -15,7 +15,7 @@ const patienceMillis = 10_000
 export const slowClient = { reasonCode: ReasonCode.QuotaExceeded, detail: "too much is waiting for the client" }
 
 /** Whether so much waits for a connected receiver that its publishers should wait, too. */
-const isBehind = (b: BrokerState, c: Connection): boolean => c.isCongested || isQueueLong(b, c)
+export const isBehind = (b: BrokerState, c: Connection): boolean => c.isCongested || isQueueLong(b, c)
 
 const isQueueLong = (b: BrokerState, c: Connection): boolean => {
   const outbound = c.subscriber?.session.outbound

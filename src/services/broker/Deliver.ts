@@ -10,7 +10,7 @@ import * as Outbound from "../../domain/session/Outbound.ts"
 import type { TopicName } from "../../domain/topic/TopicName.ts"
 import type { Change } from "../Partitions.ts"
 import type { Destination, Destinations, Subscriber } from "../Router.ts"
-import { caughtUp } from "./BackPressure.ts"
+import { caughtUp, isBehind } from "./BackPressure.ts"
 import { type BrokerState, send, sendWritten } from "./BrokerState.ts"
 import type { Connection } from "./Connection.ts"
 import { type Encodings, packetOf, propertiesOf } from "./Encodings.ts"
@@ -169,7 +169,11 @@ const deliverToDurable = (
     }
     committed()
   })
-  for (const place of waiting) place.upTo = place.subscriber.session.outbound.tail
+  for (const place of waiting) {
+    const { connection, session } = place.subscriber
+    place.upTo = session.outbound.tail
+    if (connection !== undefined && isBehind(b, connection)) b.sawCongestion = true
+  }
 }
 
 /** Queues a message for one session alone: a retained one for its new subscription. */
