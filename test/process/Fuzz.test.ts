@@ -1,4 +1,3 @@
-import { once } from "node:events"
 import { connect, type Socket } from "node:net"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { encode } from "../../src/domain/packet/Encoder.ts"
@@ -115,43 +114,63 @@ const mutated = (bytes: Buffer, choose: Choose): Buffer => {
   return out
 }
 
-/** What one connection sends: bytes at random, packets spoilt from the first, or packets spoilt after a sound CONNECT. */
-const flood = (choose: Choose): Buffer => {
+/** What one connection sends; the broker's answer to a CONNECT that is sound is waited for. */
+interface Flood {
+  readonly hello: Buffer
+  readonly isSound: boolean
+  readonly rest: Buffer
+}
+
+/** Bytes at random, packets spoilt from the first, or packets spoilt after a sound CONNECT. */
+const flood = (choose: Choose, name: string): Flood => {
   const version = ([3, 4, 5] as const)[choose(3)]!
-  const name = `fuzz-${choose(10)}`
   const hello = encode(connectPacket(version, name, choose(2) === 0), version)
   const packets = samples(version, name)
-  const some = Array.from({ length: 1 + choose(12) }, () => encode(packets[choose(packets.length)]!, version))
-  switch (choose(4)) {
+  const some = Array.from({ length: 1 + choose(20) }, () => encode(packets[choose(packets.length)]!, version))
+  switch (choose(8)) {
     case 0:
-      return randomBytes(choose)
+      return { hello: randomBytes(choose), isSound: false, rest: randomBytes(choose) }
     case 1:
-      return Buffer.concat([hello, randomBytes(choose)])
+      return { hello: mutated(hello, choose), isSound: false, rest: Buffer.concat(some) }
     case 2:
-      return Buffer.concat([mutated(hello, choose), ...some])
-    default:
-      return Buffer.concat([hello, ...some.map((packet) => mutated(packet, choose))])
+      return { hello, isSound: true, rest: randomBytes(choose) }
+    case 3:
+      return { hello, isSound: true, rest: mutated(Buffer.concat(some), choose) }
+    default: {
+      // The first packets are sound, so that the last ones find a session that has something in it.
+      const sound = choose(some.length)
+      return { hello, isSound: true, rest: Buffer.concat(some.map((p, i) => (i < sound ? p : mutated(p, choose)))) }
+    }
   }
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 
-/** Cuts the bytes anywhere, sends a piece a turn, and then breaks or ends the connection, unless the broker has. */
-const attack = async (choose: Choose): Promise<void> => {
+/** Cuts the bytes anywhere and sends a piece a turn. */
+const sendInPieces = async (socket: Socket, bytes: Buffer, choose: Choose): Promise<void> => {
+  let rest = bytes
+  while (rest.length > 0 && !socket.destroyed) {
+    const length = 1 + choose(Math.min(rest.length, 1 + choose(1_000)))
+    socket.write(rest.subarray(0, length))
+    rest = rest.subarray(length)
+    await turn()
+  }
+}
+
+/** Opens a connection, sends nonsense, and ends or breaks the connection unless the broker has. */
+const attack = async (choose: Choose, name: string): Promise<void> => {
   const socket: Socket = connect(broker.port, broker.host)
   // Whatever the broker does to a connection like this is right.
   socket.on("error", () => {})
   socket.resume()
   const closed = new Promise<void>((resolve) => void socket.once("close", () => resolve()))
-  await Promise.race([once(socket, "connect"), closed])
-  let rest = flood(choose)
-  while (rest.length > 0 && !socket.destroyed) {
-    const length = 1 + choose(Math.min(rest.length, 1 + choose(400)))
-    socket.write(rest.subarray(0, length))
-    rest = rest.subarray(length)
-    await turn()
-  }
-  if (choose(2) === 0) socket.destroy()
+  const answered = new Promise<void>((resolve) => void socket.once("data", () => resolve()))
+  const { hello, isSound, rest } = flood(choose, name)
+  await sendInPieces(socket, hello, choose)
+  if (isSound) await Promise.race([answered, closed])
+  await sendInPieces(socket, rest, choose)
+  // An orderly end lets the broker read all that was sent.
+  if (choose(4) === 0) socket.destroy()
   else socket.end()
   await closed
 }
@@ -173,11 +192,13 @@ describe("bytes that make no sense", { timeout: 60_000 }, () => {
     }
     const exchanged = exchange()
 
-    const choose = numbers(2)
-    const attackInTurn = async (): Promise<void> => {
-      for (let i = 0; i < connections / atOnce; i++) await attack(choose)
+    const attackInTurn = async (lane: number): Promise<void> => {
+      const choose = numbers(lane)
+      // Now and then one takes over from another.
+      const nameOf = (): string => `fuzz-${choose(8) === 0 ? choose(atOnce) : lane}`
+      for (let i = 0; i < connections / atOnce; i++) await attack(choose, nameOf())
     }
-    await Promise.all(Array.from({ length: atOnce }, attackInTurn))
+    await Promise.all(Array.from({ length: atOnce }, (_, lane) => attackInTurn(lane)))
     attacks.areOver = true
     const published = await exchanged
 
