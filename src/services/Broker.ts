@@ -3,7 +3,7 @@
  * event loop, handles it in one synchronous run, and writes once to each connection that has something to be told.
  * What has to wait (the journal, the clock) comes back as work for a later pass.
  */
-import { Context, Duration, Effect, Layer, Random, Schedule, Stream } from "effect"
+import { Context, Duration, Effect, Fiber, Layer, Random, Schedule, Stream } from "effect"
 import * as Decoder from "../domain/packet/Decoder.ts"
 import { makeWriter } from "../domain/packet/Encoder.ts"
 import { ReasonCode } from "../domain/packet/ReasonCode.ts"
@@ -11,7 +11,7 @@ import * as TopicNames from "../domain/packet/TopicNames.ts"
 import { TimerWheel } from "../domain/time/TimerWheel.ts"
 import { Bank } from "./Bank.ts"
 import { slowClient } from "./broker/BackPressure.ts"
-import { type BrokerState, flush, type Limits, type LogLine } from "./broker/BrokerState.ts"
+import { type BrokerState, flush, type Limits, type LogLine, type Stats, statsOf } from "./broker/BrokerState.ts"
 import { Connection, Phase } from "./broker/Connection.ts"
 import { pump } from "./broker/Deliver.ts"
 import { Encodings } from "./broker/Encodings.ts"
@@ -43,6 +43,8 @@ export class Broker extends Context.Service<
     readonly address: Address
     /** Never succeeds; fails when the broker cannot go on. */
     readonly failure: Effect.Effect<never, ZooKeeperError>
+    /** What the broker holds at present, and what it has counted. */
+    readonly stats: () => Stats
   }
 >()("mqttzoo/services/Broker") {
   static readonly layer: Layer.Layer<
@@ -71,7 +73,7 @@ export class Broker extends Context.Service<
         flush(b)
         encodings.clear()
       }
-      yield* Effect.forkScoped(
+      const running = yield* Effect.forkScoped(
         supervised(
           "broker",
           Stream.runForEach(passes.passes, (work) =>
@@ -128,7 +130,12 @@ export class Broker extends Context.Service<
         )
       )
       const address = yield* transport.listen(config.listeners.tcp, accept)
-      return Broker.of({ address, failure: journal.failure })
+      return Broker.of({
+        address,
+        // The passes end with the scope. When they end before, it is by a bug of ours.
+        failure: Effect.raceFirst(journal.failure, Effect.andThen(Fiber.join(running), Effect.never)),
+        stats: () => statsOf(b)
+      })
     })
   )
 }

@@ -3,7 +3,7 @@
  * wants to be slow it makes slow.
  */
 import { assert } from "@effect/vitest"
-import { Cause, Deferred, Effect, Layer, Queue } from "effect"
+import { type Cause, Deferred, Effect, Layer, Queue } from "effect"
 import * as Decoder from "../../src/domain/packet/Decoder.ts"
 import * as Encoder from "../../src/domain/packet/Encoder.ts"
 import type { Packet, ProtocolVersion } from "../../src/domain/packet/Packet.ts"

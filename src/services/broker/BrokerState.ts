@@ -49,6 +49,26 @@ export interface Counts {
   refused: number
 }
 
+/** What a broker holds, and what it has counted. Without clients, sessions and retained messages it holds nothing. */
+export interface Stats {
+  /** Open connections, those that have not said CONNECT included. */
+  readonly connections: number
+  /** Client identifiers that a connection has claimed. */
+  readonly clients: number
+  readonly sessions: number
+  readonly subscriptions: number
+  readonly retained: number
+  /** Wills that are armed or due. */
+  readonly wills: number
+  /** Deadlines of connections, sessions and Wills. */
+  readonly deadlines: number
+  /** Connections that are not read, and those that others wait for. */
+  readonly waiting: number
+  /** Credit that can still be spent. */
+  readonly credit: number
+  readonly counts: Readonly<Counts>
+}
+
 export interface BrokerState {
   readonly config: Config
   readonly limits: Limits
@@ -93,6 +113,20 @@ export interface BrokerState {
   readonly logs: Array<LogLine>
   readonly counts: Counts
 }
+
+/** The broker's state in numbers. */
+export const statsOf = (b: BrokerState): Stats => ({
+  connections: b.connections.size,
+  clients: b.clients.size,
+  sessions: b.subscribers.size,
+  subscriptions: b.router.size(),
+  retained: b.retained.count(),
+  wills: b.partitions.all.reduce((sum, { wills }) => sum + wills.size, 0),
+  deadlines: b.deadlines.size + b.sessionEnds.size + b.willsDue.size,
+  waiting: b.refused.size + b.slow.size + b.heldByJournal.size,
+  credit: b.bank.free(),
+  counts: { ...b.counts }
+})
 
 /** Adds a frame to what the pass sends to this connection. */
 export const send = (b: BrokerState, c: Connection, buffer: Buffer, start: number, end: number): void => {
