@@ -277,6 +277,19 @@ describe("MQTT.js", { concurrent: true }, () => {
     await publisher.end()
   })
 
+  it("may publish more at a time than the broker's Receive Maximum while that is late with acknowledgements", async () => {
+    const topic = fresh()
+    const payloads = Array.from({ length: 1_000 }, (_, i) => String(i))
+    // Messages for a durable session are acknowledged when they are safe on disk.
+    const subscriber = await connect(5, persistent(5, fresh()))
+    await subscriber.mqtt.subscribeAsync(topic, { qos: 1 })
+    const publisher = await connect(5)
+    await Promise.all(payloads.map((payload) => publisher.mqtt.publishAsync(topic, payload, { qos: 1 })))
+    const received = await subscriber.messages.take(payloads.length)
+    assert.deepEqual(received.map(text), payloads)
+    await Promise.all([publisher.end(), subscriber.end()])
+  })
+
   it("is not sent what is larger than its Maximum Packet Size", async () => {
     const topic = fresh()
     const subscriber = await connect(5, { properties: { maximumPacketSize: 100 } })

@@ -67,6 +67,8 @@ export class Connection {
   unacknowledged = 0
   /** Acknowledgements that may not be sent yet, oldest first. */
   owed: Array<OwedAck> | undefined = undefined
+  /** Whether nothing is read until acknowledgements have been sent, because the client exceeds the Receive Maximum. */
+  isHeldByOwed = false
   /** Reasons for which nothing is read at present. */
   holds = 0
   refused: Refused | undefined = undefined

@@ -60,11 +60,19 @@ export const handlePublish = (b: BrokerState, c: Connection, packet: Publish, en
     }
     c.unacknowledged++
     if (c.version === 5 && c.unacknowledged > b.limits.receiveMaximum) {
-      endConnection(b, c, {
-        reasonCode: ReasonCode.ReceiveMaximumExceeded,
-        detail: "more messages are unacknowledged than Receive Maximum allows"
-      })
-      return
+      if (c.owed === undefined) {
+        endConnection(b, c, {
+          reasonCode: ReasonCode.ReceiveMaximumExceeded,
+          detail: "more messages are unacknowledged than Receive Maximum allows"
+        })
+        return
+      }
+      // Acknowledgements wait for our journal, and many clients publish on without heeding the Receive Maximum: they
+      // are slowed down, not cut off.
+      if (!c.isHeldByOwed) {
+        c.isHeldByOwed = true
+        hold(c)
+      }
     }
   }
   const objection = topicObjection(b, topic)
@@ -200,6 +208,10 @@ const settle = (b: BrokerState, c: Connection): void => {
   let sent = 0
   while (sent < c.owed.length && c.owed[sent]!.waitingFor === 0) sendAck(b, c, c.owed[sent++]!)
   c.owed = sent === c.owed.length ? undefined : c.owed.slice(sent)
+  if (c.isHeldByOwed && (c.owed === undefined || c.unacknowledged <= b.limits.receiveMaximum)) {
+    c.isHeldByOwed = false
+    b.released.push(c)
+  }
 }
 
 const sendAck = (b: BrokerState, c: Connection, { type, packetId, reasonCode, reason }: OwedAck): void => {
