@@ -35,6 +35,8 @@ export interface Destination {
   readonly retainAsPublished: boolean
   /** The identifiers of the matching subscriptions, undefined when none has one [MQTT-3.3.4-3]. */
   readonly identifiers: ReadonlyArray<number> | undefined
+  /** The shared subscription that chose the subscriber, as its client wrote it; undefined for one that is not shared. */
+  readonly share: string | undefined
   /** What holds when the subscriber is the publisher: No Local subscriptions left out. Undefined: gets nothing. */
   readonly own: Destination | undefined
 }
@@ -60,6 +62,8 @@ export class Router extends Context.Service<
     readonly destinations: (topic: TopicName) => Destinations
     /** The member of a shared subscription that gets a message of this publisher. */
     readonly choose: (shared: SharedRoute, publisher: string) => Destination | undefined
+    /** Another member of a shared subscription for a message whose first one has gone; undefined: there is none. */
+    readonly chooseAgain: (filter: ParsedTopicFilter, publisher: string) => Destination | undefined
     /** How many subscriptions there are. */
     readonly size: () => number
   }
@@ -87,7 +91,7 @@ export class Router extends Context.Service<
         const route = groups.get(group) ?? { group: makeSharedGroup<Subscriber>(), subscriptions: new Map() }
         groups.set(group, route)
         addMember(route.group, subscriber)
-        route.subscriptions.set(subscriber, destination(subscriber, [subscription]))
+        route.subscriptions.set(subscriber, destination(subscriber, [subscription], subscription.filter))
         tree.set(filter, route, undefined)
       }
 
@@ -123,6 +127,12 @@ export class Router extends Context.Service<
         return { direct: Array.from(matching, ([s, subscriptions]) => destination(s, subscriptions)), shared }
       }
 
+      const choose = (shared: SharedRoute, publisher: string): Destination | undefined => {
+        const choice = { publisher, random: random.nextDoubleUnsafe() }
+        const chosen = chooseMember(shared.group, strategy, choice, isConnected)
+        return chosen && shared.subscriptions.get(chosen)
+      }
+
       return Router.of({
         subscribe,
         unsubscribe,
@@ -134,14 +144,10 @@ export class Router extends Context.Service<
           cache.set(topic, found)
           return found
         },
-        choose: (shared, publisher) => {
-          const chosen = chooseMember(
-            shared.group,
-            strategy,
-            { publisher, random: random.nextDoubleUnsafe() },
-            isConnected
-          )
-          return chosen && shared.subscriptions.get(chosen)
+        choose,
+        chooseAgain: ({ filter, group }, publisher) => {
+          const route = group === undefined ? undefined : routes.get(filter)?.get(group)
+          return route && choose(route, publisher)
         },
         size: () => tree.size
       })
@@ -155,14 +161,19 @@ const cachedTopics = 65_536
 const isConnected = (subscriber: Subscriber): boolean => subscriber.connection !== undefined
 
 /** Folds a subscriber's matching subscriptions, at least one, into one destination. */
-const destination = (subscriber: Subscriber, subscriptions: ReadonlyArray<Subscription>): Destination => {
+const destination = (
+  subscriber: Subscriber,
+  subscriptions: ReadonlyArray<Subscription>,
+  share?: string
+): Destination => {
   const identifiers = subscriptions.flatMap(({ identifier }) => (identifier === undefined ? [] : [identifier]))
   const own = subscriptions.filter(({ noLocal }) => !noLocal)
   const folded = {
     subscriber,
     qos: Math.max(...subscriptions.map(({ qos }) => qos)) as 0 | 1 | 2,
     retainAsPublished: subscriptions.some(({ retainAsPublished }) => retainAsPublished),
-    identifiers: identifiers.length === 0 ? undefined : identifiers
+    identifiers: identifiers.length === 0 ? undefined : identifiers,
+    share
   }
   if (own.length === subscriptions.length) {
     const all: Destination = { ...folded, own: undefined }

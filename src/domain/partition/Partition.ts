@@ -76,7 +76,7 @@ const end = (partition: Partition, clientId: string): void => {
 const enqueue = (partition: Partition, message: Message, target: Target): void => {
   const session = partition.sessions.get(target.clientId)
   if (session === undefined) return
-  Outbound.offer(session.outbound, message, target.qos, target.retain, target.identifiers)
+  Outbound.offer(session.outbound, message, target.qos, target.retain, target.identifiers, target.share)
   partition.charge += cost(message, partition.recordCost)
 }
 
@@ -159,10 +159,10 @@ export const apply = (partition: Partition, record: Record): void => {
       return
     }
     case "RestoredMessage": {
-      for (const { clientId, sequence, qos, retain, identifiers, stage } of record.deliveries) {
+      for (const { clientId, sequence, qos, retain, identifiers, share, stage } of record.deliveries) {
         const session = partition.sessions.get(clientId)
         if (session === undefined) continue
-        Outbound.put(session.outbound, record.message, qos, retain, identifiers, sequence, stage)
+        Outbound.put(session.outbound, record.message, qos, retain, identifiers, sequence, stage, share)
         partition.charge += cost(record.message, partition.recordCost)
       }
       return
@@ -224,11 +224,12 @@ export function* snapshot(partition: Partition): Generator<Record> {
   }
   for (const [message, places] of waiting) {
     const deliveries = places.map(
-      ({ clientId, delivery: { qos, retain, subscriptionIdentifiers, sequence, stage } }) => ({
+      ({ clientId, delivery: { qos, retain, subscriptionIdentifiers, share, sequence, stage } }) => ({
         clientId,
         qos,
         retain,
         ...(subscriptionIdentifiers !== undefined && { identifiers: subscriptionIdentifiers }),
+        ...(share !== undefined && { share }),
         sequence,
         stage
       })

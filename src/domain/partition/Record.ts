@@ -34,7 +34,9 @@ export const Target = Schema.Struct({
   clientId: Schema.String,
   qos: Schema.Literals([1, 2]),
   retain: Schema.Boolean,
-  identifiers: Schema.optionalKey(Schema.Array(SubscriptionIdentifier))
+  identifiers: Schema.optionalKey(Schema.Array(SubscriptionIdentifier)),
+  /** The shared subscription that chose the session, as its client wrote it. */
+  share: Schema.optionalKey(Schema.String)
 })
 export type Target = typeof Target.Type
 

@@ -32,6 +32,8 @@ export interface Delivery {
   readonly retain: boolean
   /** The identifiers of the subscriptions that it matched, undefined when none has one. */
   readonly subscriptionIdentifiers: ReadonlyArray<number> | undefined
+  /** The shared subscription that chose this session, as its client wrote it: another member may take its place. */
+  readonly share: string | undefined
   readonly packetId: number
   readonly sequence: number
   stage: Stage
@@ -93,7 +95,8 @@ export const offer = (
   message: Message,
   qos: 1 | 2,
   retain: boolean,
-  subscriptionIdentifiers: ReadonlyArray<number> | undefined
+  subscriptionIdentifiers: ReadonlyArray<number> | undefined,
+  share?: string
 ): Delivery => {
   let ring = o.ring
   if (ring === undefined || o.tail - o.head === ring.length) ring = grown(o)
@@ -103,6 +106,7 @@ export const offer = (
     qos,
     retain,
     subscriptionIdentifiers,
+    share,
     packetId: packetIdOf(sequence),
     sequence,
     stage: Stage.Publish
@@ -234,13 +238,15 @@ export const put = (
   retain: boolean,
   subscriptionIdentifiers: ReadonlyArray<number> | undefined,
   sequence: number,
-  stage: Stage
+  stage: Stage,
+  share?: string
 ): void => {
   o.ring![sequence & (o.ring!.length - 1)] = {
     message,
     qos,
     retain,
     subscriptionIdentifiers,
+    share,
     packetId: packetIdOf(sequence),
     sequence,
     stage

@@ -2,11 +2,13 @@
  * From a message to its receivers: who gets it, at which QoS, now or later (sections 3.3.4 and 4.3). The hot path of
  * the broker: plain calls, no effects.
  */
+import { Result } from "effect"
 import * as Encoder from "../../domain/packet/Encoder.ts"
 import type { QoS } from "../../domain/packet/Packet.ts"
 import { detached, type Message } from "../../domain/Message.ts"
 import type { Target } from "../../domain/partition/Record.ts"
 import * as Outbound from "../../domain/session/Outbound.ts"
+import { parseTopicFilter } from "../../domain/topic/TopicFilter.ts"
 import type { TopicName } from "../../domain/topic/TopicName.ts"
 import type { Change } from "../Partitions.ts"
 import type { Destination, Destinations, Subscriber } from "../Router.ts"
@@ -83,7 +85,9 @@ export const deliver = (
     else deliverToTransient(b, encodings, destination, qos)
   }
   if (durable === undefined && changes === undefined) return false
-  deliverToDurable(b, message, durable ?? [], changes ?? [], committed)
+  const queueing: Queueing = { changes: changes === undefined ? [] : [...changes], places: [] }
+  if (durable !== undefined) addQueueing(b, queueing, detached(message), durable)
+  queue(b, queueing, committed)
   return true
 }
 
@@ -123,7 +127,8 @@ const deliverToTransient = (b: BrokerState, encodings: Encodings, destination: D
     if (subscriber.connection !== undefined) b.tooSlow.add(subscriber.connection)
     return
   }
-  const delivery = Outbound.offer(outbound, message, qos, retainFlag(message, destination), identifiers)
+  const retain = retainFlag(message, destination)
+  const delivery = Outbound.offer(outbound, message, qos, retain, identifiers, destination.share)
   Outbound.markReady(outbound, delivery.sequence + 1)
   pump(b, subscriber, encodings)
   if (delivery.sequence < outbound.next) return
@@ -132,48 +137,82 @@ const deliverToTransient = (b: BrokerState, encodings: Encodings, destination: D
   b.sawCongestion = true
 }
 
-const deliverToDurable = (
+/** A session that a record queues a message for, and up to where its queue may be sent when that is durable. */
+interface Place {
+  readonly subscriber: Subscriber
+  upTo: number
+}
+
+/** The records that queue a message for durable sessions, and the sessions. */
+export interface Queueing {
+  readonly changes: Array<Change>
+  readonly places: Array<Place>
+}
+
+/** Adds what queues the message for these destinations; it must not be a view of a chunk any more. */
+const addQueueing = (
   b: BrokerState,
-  transientMessage: Message,
-  destinations: ReadonlyArray<Destination>,
-  changes: ReadonlyArray<Change>,
-  committed: () => void
+  { changes, places }: Queueing,
+  message: Message,
+  destinations: ReadonlyArray<Destination>
 ): void => {
-  const message = detached(transientMessage)
   const byPartition = new Map<number, Array<Target>>()
   for (const destination of destinations) {
-    const { subscriber, identifiers } = destination
+    const { subscriber, identifiers, share } = destination
     const target: Target = {
       clientId: subscriber.session.clientId,
       qos: Math.min(message.qos, destination.qos) as 1 | 2,
       retain: retainFlag(message, destination),
-      ...(identifiers !== undefined && { identifiers })
+      ...(identifiers !== undefined && { identifiers }),
+      ...(share !== undefined && { share })
     }
     const partition = b.partitions.of(target.clientId)
     const targets = byPartition.get(partition)
     if (targets === undefined) byPartition.set(partition, [target])
     else targets.push(target)
+    places.push({ subscriber, upTo: 0 })
   }
-  const all = [...changes]
   for (const [partition, targets] of byPartition) {
-    all.push({ partition, record: { _tag: "Queued", message, targets } })
+    changes.push({ partition, record: { _tag: "Queued", message, targets } })
   }
-  const waiting: Array<{ readonly subscriber: Subscriber; upTo: number }> = destinations.map(({ subscriber }) => ({
-    subscriber,
-    upTo: 0
-  }))
-  b.partitions.change(all, () => {
-    for (const { subscriber, upTo } of waiting) {
+}
+
+/** Makes the changes, as one, and sends what they queue when they are durable. */
+export const queue = (b: BrokerState, { changes, places }: Queueing, committed: () => void): void => {
+  b.partitions.change(changes, () => {
+    for (const { subscriber, upTo } of places) {
       Outbound.markReady(subscriber.session.outbound, upTo)
       pump(b, subscriber)
     }
     committed()
   })
-  for (const place of waiting) {
+  for (const place of places) {
     const { connection, session } = place.subscriber
     place.upTo = session.outbound.tail
     if (connection !== undefined && isBehind(b, connection)) b.sawCongestion = true
   }
+}
+
+/**
+ * What a shared subscription had chosen a session for goes to another member when the session ends before the client has
+ * acknowledged it (section 4.8.2). A QoS 2 message whose sending had begun does not [MQTT-4.8.2-5]. Transient members
+ * have it when this returns, what queues it for durable ones is returned.
+ */
+export const handOn = (b: BrokerState, encodings: Encodings, { session }: Subscriber): Queueing => {
+  const queueing: Queueing = { changes: [], places: [] }
+  for (const { share, message, qos, sequence } of Outbound.deliveries(session.outbound)) {
+    if (share === undefined || (qos === 2 && sequence < session.outbound.attempted)) continue
+    const parsed = parseTopicFilter(share)
+    const member = Result.isSuccess(parsed) ? b.router.chooseAgain(parsed.success, message.publisher) : undefined
+    if (member === undefined) continue
+    if (member.subscriber.durable && member.qos > 0) {
+      addQueueing(b, queueing, message, [member])
+    } else {
+      encodings.begin(message, b.now)
+      deliver(b, encodings, [member], undefined, undefined, noted)
+    }
+  }
+  return queueing
 }
 
 /** Queues a message for one session alone: a retained one for its new subscription. */

@@ -14,7 +14,7 @@ import type { Subscriber } from "../Router.ts"
 import { releaseHeld } from "./BackPressure.ts"
 import { type BrokerState, flushConnection, log, sendWritten, whenDurable } from "./BrokerState.ts"
 import { type Connection, Phase } from "./Connection.ts"
-import { audienceOf, deliver, queueingCost } from "./Deliver.ts"
+import { audienceOf, deliver, handOn, queueingCost, queue, type Queueing } from "./Deliver.ts"
 import { Encodings } from "./Encodings.ts"
 
 /** Why the server ends a connection: a reason code of MQTT 5.0, and words for the log and the Reason String. */
@@ -158,8 +158,11 @@ export const endSession = (b: BrokerState, subscriber: Subscriber): void => {
     const parsed = parseTopicFilter(filter)
     if (Result.isSuccess(parsed)) b.router.unsubscribe(subscriber, parsed.success)
   }
+  const queueing: Queueing =
+    session.outbound.size === 0 ? { changes: [], places: [] } : handOn(b, new Encodings(b.frames), subscriber)
   if (durable) {
     const { clientId } = session
-    b.partitions.change([{ partition: b.partitions.of(clientId), record: { _tag: "Ended", clientId } }], () => {})
+    queueing.changes.push({ partition: b.partitions.of(clientId), record: { _tag: "Ended", clientId } })
   }
+  if (queueing.changes.length > 0) queue(b, queueing, () => {})
 }
