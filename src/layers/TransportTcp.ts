@@ -50,7 +50,8 @@ export const adapt = (socket: Net.Socket, accept: (socket: Socket) => Events): v
       for (const buffer of buffers) socket.write(buffer)
       socket.uncork()
     },
-    buffered: () => socket.writableLength,
+    // Below its high-water mark Node announces no drain, and nobody may wait for one.
+    buffered: () => (socket.writableNeedDrain ? socket.writableLength : 0),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
     end: (graceMillis) => {

@@ -19,6 +19,8 @@ export interface Peer {
   readonly receive: Effect.Effect<Packet, Cause.Done>
   /** The next packet, which has to be of this type. */
   readonly expect: <Tag extends Packet["_tag"]>(tag: Tag) => Effect.Effect<Extract<Packet, { _tag: Tag }>, Cause.Done>
+  /** What has come so far, without waiting. */
+  readonly poll: Effect.Effect<ReadonlyArray<Packet>>
   /** All that has come by the time the server has answered a ping, the answer left out. */
   readonly untilPing: Effect.Effect<ReadonlyArray<Packet>, Cause.Done>
   /** Everything that comes until the server closes the connection. */
@@ -136,6 +138,7 @@ export const make: Effect.Effect<Network> = Effect.sync(() => {
           if (packet._tag !== tag) assert.fail(`expected ${tag}, not ${JSON.stringify(packet)}`)
           return packet as Extract<Packet, { _tag: typeof tag }>
         }),
+      poll: Effect.orElseSucceed(Queue.clear(packets), () => []),
       untilPing: Effect.gen(function* () {
         send({ _tag: "PingReq" })
         const seen: Array<Packet> = []
