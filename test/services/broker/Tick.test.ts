@@ -61,7 +61,10 @@ describe("a connection", () => {
       assert.isTrue(client.isRead())
       assert.isFalse(client.isClosed())
       for (let n = 1; n <= 12; n++) assert.strictEqual((yield* client.expect("PubAck")).packetId, n)
-      yield* TestClock.adjust("7 seconds")
+      // Its last byte came long ago, but it has been read for less than its keep-alive.
+      yield* TestClock.adjust("3600 millis")
+      assert.isFalse(client.isClosed())
+      yield* TestClock.adjust("4 seconds")
       assert.isTrue(client.isClosed())
     })
   )
