@@ -22,6 +22,9 @@ it.live("delivers", () =>
     assert.deepStrictEqual(yield* sub.subscribe([{ filter: "a", qos: 2 }]), [2])
     for (const qos of [0, 1, 2] as const) yield* pub.publish("a", `hello ${qos}`, { qos })
     const got = yield* sub.messages.pipe(Stream.take(3), Stream.runCollect)
-    assert.deepStrictEqual(got.map((m) => Buffer.from(m.payload).toString()), ["hello 0", "hello 1", "hello 2"])
+    assert.deepStrictEqual(
+      got.map((m) => Buffer.from(m.payload).toString()),
+      ["hello 0", "hello 1", "hello 2"]
+    )
   }).pipe(Effect.provide(BrokerLayer))
 )

@@ -1,6 +1,8 @@
 /** A whole broker in the process of a test: its ZooKeeper in memory outlives it, and its clients need no sockets. */
-import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { assert } from "@effect/vitest"
+import { Context, Effect, Exit, Fiber, Layer, Logger, References, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { inspect } from "node:util"
 import type { ConnAck, Connect, Packet, Publish, QoS, SubscriptionRequest } from "../../src/domain/packet/Packet.ts"
 import * as ZooKeeperMemory from "../../src/layers/ZooKeeperMemory.ts"
 import type { Server } from "../../src/layers/ZooKeeperServer.ts"
@@ -64,6 +66,14 @@ export const beginning = Date.UTC(2026, 0, 1)
 export const start = Effect.fnUntraced(function* (server: Server, settings: Settings = {}) {
   const scope = yield* Scope.make()
   const network = yield* TransportMemory.make
+  /** What the broker logged as an error: a bug of ours, each of them. */
+  const errors: Array<string> = []
+  const logger = Logger.make<unknown, void>(({ logLevel, message, cause, fiber }) => {
+    if (logLevel === "Error" || logLevel === "Fatal") {
+      errors.push(inspect({ message, cause, annotations: fiber.getRef(References.CurrentLogAnnotations) }))
+    }
+  })
+  yield* Effect.addFinalizer(() => Effect.sync(() => assert.deepStrictEqual([...errors, ...network.violations], [])))
   const { zooKeeper, faults } = yield* Scope.provide(scope)(
     ZooKeeperMemory.connect(server, { maximumPacketBytes: Number.MAX_SAFE_INTEGER })
   )
@@ -71,7 +81,8 @@ export const start = Effect.fnUntraced(function* (server: Server, settings: Sett
     layerServices.pipe(
       Layer.provide(network.layer),
       Layer.provide(Configuration.layer({ partitions: 4, ...settings })),
-      Layer.provide(Layer.succeed(ZooKeeper, zooKeeper))
+      Layer.provide(Layer.succeed(ZooKeeper, zooKeeper)),
+      Layer.provide(Logger.layer([logger]))
     ),
     scope
   )

@@ -37,6 +37,8 @@ export interface Peer {
 }
 
 export interface Network {
+  /** What the server did that a socket does not bear, or a client. */
+  readonly violations: ReadonlyArray<string>
   readonly layer: Layer.Layer<Transport>
   /** Opens a connection that speaks this version. */
   readonly connect: (version: ProtocolVersion) => Effect.Effect<Peer>
@@ -47,6 +49,7 @@ const maximumPacketSize = 268_435_456
 export const make: Effect.Effect<Network> = Effect.sync(() => {
   let accept: ((socket: Socket) => Events) | undefined
   let connections = 0
+  const violations: Array<string> = []
 
   const layer = Layer.succeed(
     Transport,
@@ -87,14 +90,17 @@ export const make: Effect.Effect<Network> = Effect.sync(() => {
     const arrive = (bytes: Uint8Array): void => {
       decoder.push(Buffer.from(bytes))
       for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
-        if (packet instanceof ProtocolError) assert.fail(`the server sent what no server may send: ${packet.message}`)
+        if (packet instanceof ProtocolError) {
+          violations.push(`the server sends what no server may: ${packet.message}`)
+          return
+        }
         Queue.offerUnsafe(packets, packet)
       }
     }
     const socket: Socket = {
       remoteAddress: `192.0.2.1:${++connections}`,
       write: (buffers) => {
-        assert.isFalse(hasEnded, "the server writes to a connection that it has closed")
+        if (hasEnded) violations.push("the server writes to a connection that it has closed")
         if (isClosed) return
         if (isStalled) stalled.push(...buffers)
         else for (const buffer of buffers) arrive(buffer)
@@ -175,5 +181,5 @@ export const make: Effect.Effect<Network> = Effect.sync(() => {
     }
     return peer
   })
-  return { layer, connect }
+  return { layer, connect, violations }
 })
