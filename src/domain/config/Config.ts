@@ -57,7 +57,7 @@ const Limits = Schema.Struct({
   receiveMaximum: Setting.count(
     {
       description: "How many QoS 1 and 2 messages a client may have sent without our acknowledgement being complete.",
-      default: 64
+      default: 1_024
     },
     { minimum: 1, maximum: 65_535 }
   ),
