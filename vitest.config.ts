@@ -17,6 +17,8 @@ if (!("groupBy" in Map)) Object.assign(Map, { groupBy })
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
+    // Half of the suite waits for brokers and clients in processes of their own.
+    maxWorkers: 4,
     testTimeout: 20_000,
     hookTimeout: 30_000
   }
