@@ -249,5 +249,5 @@ it.effect.prop(
         )
       }
     }),
-  { arbitrary: { runs: 30 } }
+  { arbitrary: { runs: 15 } }
 )

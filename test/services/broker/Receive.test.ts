@@ -115,7 +115,7 @@ it.effect.prop(
         credit: 1_048_576
       })
     }),
-  { arbitrary: { runs: 40 } }
+  { arbitrary: { runs: 12 } }
 )
 
 it.effect.prop(
@@ -133,5 +133,5 @@ it.effect.prop(
       }
       assert.deepStrictEqual(yield* other.untilPing, [])
     }),
-  { arbitrary: { runs: 60 } }
+  { arbitrary: { runs: 25 } }
 )
