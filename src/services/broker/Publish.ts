@@ -249,7 +249,10 @@ export const handlePubRel = (b: BrokerState, c: Connection, packetId: number): v
   if (!session.received.has(packetId)) {
     // In a resumed session it is a PUBREL whose PUBCOMP was lost, which is no error (section 3.7.2.1): its exchange was
     // completed. Clients take a reason of 0x80 and more for the failure of their PUBLISH.
-    complete(c.isResumed ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound)()
+    const answer = complete(c.isResumed ? ReasonCode.Success : ReasonCode.PacketIdentifierNotFound)
+    // The record that forgot it may be on its way still: until it is durable the identifier is not free.
+    if (durable) whenDurable(b, answer)
+    else answer()
     return
   }
   if (!durable) {

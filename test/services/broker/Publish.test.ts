@@ -148,6 +148,23 @@ describe("a message of QoS 2 to a client", () => {
   )
 })
 
+describe("a packet identifier of a durable publisher", () => {
+  it.effect("is free only when that is durable, however often PUBREL comes", () =>
+    Effect.gen(function* () {
+      const { broker } = yield* startFirst()
+      const publisher = yield* broker.connect("publisher", durable)
+      publisher.send(publish("t", "once", 2, 1))
+      yield* publisher.expect("PubRec")
+      yield* broker.faults.suspend
+      publisher.send(pubRel(1), pubRel(1))
+      assert.deepStrictEqual(yield* publisher.untilPing, [])
+      yield* broker.faults.resume
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(briefly([yield* publisher.receive, yield* publisher.receive]), ["PubComp 1", "PubComp 1"])
+    })
+  )
+})
+
 describe("an acknowledgement", () => {
   it.effect(
     "keeps the order of the messages, when the first has to become durable and the second not [MQTT-4.6.0-2]",
