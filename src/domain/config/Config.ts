@@ -47,7 +47,7 @@ const Limits = Schema.Struct({
     { minimum: 1, maximum: 65_535 }
   ),
   maximumFiltersPerSubscribe: Setting.count(
-    { description: "How many topic filters one SUBSCRIBE or UNSUBSCRIBE may name.", default: 256 },
+    { description: "How many topic filters one SUBSCRIBE may name.", default: 256 },
     { minimum: 1, maximum: 65_535 }
   ),
   maximumSubscriptionsPerClient: Setting.count(
@@ -143,7 +143,7 @@ const Session = Schema.Struct({
 const Bank = Schema.Struct({
   capital: Setting.size(
     {
-      description: "How much may be stored in all: retained messages, durable sessions and their messages.",
+      description: "How much may be stored in all: retained messages, and messages that wait for durable sessions.",
       default: "1 GiB"
     },
     { minimum: 1_048_576, maximum: 1_099_511_627_776 }
