@@ -90,8 +90,10 @@ const contentOf = Effect.fnUntraced(function* (values: Values) {
   return content
 })
 
-const input = Stream.mapError(Stream.unwrap(Stdio.Stdio.useSync(({ stdin }) => stdin)), (error) =>
-  misuse(`cannot read the input: ${error.message}`)
+/** The input's chunks. It is let go of at their end, as it would keep the process from ending on a terminal. */
+const input = Stream.unwrap(Stdio.Stdio.useSync(({ stdin }) => stdin)).pipe(
+  Stream.mapError((error) => misuse(`cannot read the input: ${error.message}`)),
+  Stream.ensuring(Effect.sync(() => void process.stdin.destroy()))
 )
 
 const wholeInput = Effect.map(Stream.runCollect(input), (chunks) => Buffer.concat(chunks))

@@ -51,9 +51,10 @@ export type ReceivedMessage = Publish
 type Subscriptions = Subscribe["subscriptions"]
 type Filters = Unsubscribe["filters"]
 
+/** `isRepeated`: asked for by ourselves, of a server that had lost the session. */
 type Request =
-  | { readonly packet: Subscribe; readonly settle: Settle<SubAck> }
-  | { readonly packet: Unsubscribe; readonly settle: Settle<UnsubAck> }
+  | { readonly packet: Subscribe; readonly isRepeated: boolean; readonly settle: Settle<SubAck> }
+  | { readonly packet: Unsubscribe; readonly isRepeated: false; readonly settle: Settle<UnsubAck> }
 
 interface Unsent {
   readonly message: Message
@@ -159,8 +160,10 @@ export class ClientSession {
     }
     const receiveMaximum = connAck.properties?.receiveMaximum ?? 65_535
     Outbound.resume(this.#outbound, Math.min(this.#sendMaximum, receiveMaximum))
+    // Older wishes first: what is still unanswered may change them.
+    const unanswered = [...this.#requests.values()].filter(({ isRepeated }) => isResumed || !isRepeated)
     if (!isResumed) this.#resubscribe()
-    for (const { packet } of this.#requests.values()) this.#send(packet)
+    for (const { packet } of unanswered) this.#send(packet)
   }
 
   /** The connection is gone. */
@@ -180,6 +183,7 @@ export class ClientSession {
   }
 
   #resubscribe(): void {
+    for (const [packetId, { isRepeated }] of this.#requests) if (isRepeated) this.#requests.delete(packetId)
     const byIdentifier = new Map<number | undefined, Array<SubscriptionRequest>>()
     for (const { request, identifier } of this.#subscriptions.values()) {
       const requests = byIdentifier.get(identifier)
@@ -188,7 +192,7 @@ export class ClientSession {
     }
     for (const [identifier, [first, ...others]] of byIdentifier) {
       const properties = identifier === undefined ? undefined : { subscriptionIdentifier: identifier }
-      this.#request([first!, ...others], properties, () => {})
+      this.#send(this.#request([first!, ...others], properties, true, () => {}))
     }
   }
 
@@ -314,12 +318,13 @@ export class ClientSession {
    * the server has lost the session.
    */
   subscribe(subscriptions: Subscriptions, properties: SubscribeProperties | undefined, settle: Settle<SubAck>): void {
-    this.#sendRequest(this.#request(subscriptions, properties, settle))
+    this.#sendRequest(this.#request(subscriptions, properties, false, settle))
   }
 
   #request(
     subscriptions: Subscriptions,
     properties: SubscribeProperties | undefined,
+    isRepeated: boolean,
     settle: Settle<SubAck>
   ): Subscribe {
     const packetId = this.#freePacketId()
@@ -329,7 +334,7 @@ export class ClientSession {
       subscriptions,
       ...(properties !== undefined && { properties })
     }
-    this.#requests.set(packetId, { packet, settle })
+    this.#requests.set(packetId, { packet, isRepeated, settle })
     return packet
   }
 
@@ -342,7 +347,7 @@ export class ClientSession {
       filters,
       ...(properties !== undefined && { properties })
     }
-    this.#requests.set(packetId, { packet, settle })
+    this.#requests.set(packetId, { packet, isRepeated: false, settle })
     for (const filter of filters) this.#subscriptions.delete(filter)
     this.#sendRequest(packet)
   }
