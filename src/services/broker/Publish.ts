@@ -6,7 +6,7 @@ import { fromPublish } from "../../domain/Message.ts"
 import type { Record } from "../../domain/partition/Record.ts"
 import { countLevels, isReserved, type TopicName } from "../../domain/topic/TopicName.ts"
 import type { Change } from "../Partitions.ts"
-import type { Subscriber } from "../Router.ts"
+import type { Destination, Subscriber } from "../Router.ts"
 import { holdFor } from "./BackPressure.ts"
 import { type BrokerState, hold, log, sendWritten, whenDurable } from "./BrokerState.ts"
 import { type Connection, type OwedAck, Phase } from "./Connection.ts"
@@ -18,7 +18,7 @@ import { endConnection } from "./End.ts"
 const refusalPatienceMillis = 30_000
 
 /** How much may wait for the journal before publishers have to wait with it, in bytes. */
-export const journalBacklogBytes = 8 * 1024 * 1024
+const journalBacklogBytes = 8 * 1024 * 1024
 
 /** The topic of a PUBLISH, its alias resolved and remembered; undefined: the connection has been ended. */
 const topicOf = (b: BrokerState, c: Connection, packet: Publish): string | undefined => {
@@ -108,44 +108,58 @@ const accept = (
     }
     return
   }
-  const publisher = c.subscriber!
   encodings.begin(message, b.now)
   if (topic === packet.topic) encodings.offerFrame(c.decoder, packet)
   b.sawCongestion = false
-  if (qos === 0) {
-    if (message.retain) {
-      if (retainRefusal === undefined) b.retained.put(message, noted)
-      else b.counts.refused++
-    }
-    deliver(b, encodings, audience, publisher, undefined, noted)
+  if (qos > 0) {
+    takeOver(b, c, packetId, encodings, audience)
   } else {
-    const ack: OwedAck = {
-      type: qos === 1 ? "PubAck" : "PubRec",
-      packetId,
-      reasonCode: audience.length === 0 ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success,
-      reason: undefined,
-      waitingFor: 0
-    }
-    const settled = (): void => {
-      ack.waitingFor--
-      settle(b, c)
-    }
-    if (message.retain) {
-      ack.waitingFor++
-      b.retained.put(message, settled)
-    }
-    const changes = qos === 2 ? takePacketId(b, publisher, packetId) : undefined
-    if (deliver(b, encodings, audience, publisher, changes, settled)) ack.waitingFor++
-    owe(b, c, ack)
+    if (message.retain && retainRefusal === undefined) b.retained.put(message, noted)
+    else if (message.retain) b.counts.refused++
+    deliver(b, encodings, audience, c.subscriber, undefined, noted)
   }
   if (b.sawCongestion) holdFor(b, c, message, audience)
-  if (b.journal.pendingBytes() > journalBacklogBytes && !b.heldByJournal.has(c)) {
-    b.heldByJournal.add(c)
-    hold(c)
-    whenDurable(b, () => {
-      if (b.heldByJournal.delete(c)) b.released.push(c)
-    })
+  if (b.journal.pendingBytes() > journalBacklogBytes) holdForJournal(b, c)
+}
+
+/** Delivers a message of QoS 1 or 2, and acknowledges it when all that it changed is durable. */
+const takeOver = (
+  b: BrokerState,
+  c: Connection,
+  packetId: number,
+  encodings: Encodings,
+  audience: ReadonlyArray<Destination>
+): void => {
+  const message = encodings.message!
+  const publisher = c.subscriber!
+  const ack: OwedAck = {
+    type: message.qos === 1 ? "PubAck" : "PubRec",
+    packetId,
+    reasonCode: audience.length === 0 ? ReasonCode.NoMatchingSubscribers : ReasonCode.Success,
+    reason: undefined,
+    waitingFor: 0
   }
+  const settled = (): void => {
+    ack.waitingFor--
+    settle(b, c)
+  }
+  if (message.retain) {
+    ack.waitingFor++
+    b.retained.put(message, settled)
+  }
+  const changes = message.qos === 2 ? takePacketId(b, publisher, packetId) : undefined
+  if (deliver(b, encodings, audience, publisher, changes, settled)) ack.waitingFor++
+  owe(b, c, ack)
+}
+
+/** Nothing more is read from a publisher while too much waits for the journal. */
+const holdForJournal = (b: BrokerState, c: Connection): void => {
+  if (b.heldByJournal.has(c)) return
+  b.heldByJournal.add(c)
+  hold(c)
+  whenDurable(b, () => {
+    if (b.heldByJournal.delete(c)) b.released.push(c)
+  })
 }
 
 const noted = (): void => {}
