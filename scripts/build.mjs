@@ -29,7 +29,8 @@ const command = () =>
     banner: { js: "#!/usr/bin/env node" }
   })
 
-const libraries = () => build({ ...shared, entryPoints: { broker: "src/broker.ts", client: "src/client.ts" }, packages: "external" })
+const libraries = () =>
+  build({ ...shared, entryPoints: { broker: "src/broker.ts", client: "src/client.ts" }, packages: "external" })
 
 const declarations = () => {
   const compiler = dirname(createRequire(import.meta.url).resolve("typescript/package.json"))
