@@ -54,10 +54,14 @@ export const adapt = (socket: Net.Socket, accept: (socket: Socket) => Events): v
     buffered: () => (socket.writableNeedDrain ? socket.writableLength : 0),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
-    end: (graceMillis) => {
-      socket.end()
+    end: (flushMillis, closeMillis) => {
       // Half a close is no close: whoever does not answer it in time is cut off, however busy it keeps us.
-      const timer = setTimeout(() => socket.destroy(), graceMillis)
+      const destroy = () => void socket.destroy()
+      let timer = setTimeout(destroy, flushMillis)
+      socket.end(() => {
+        clearTimeout(timer)
+        if (!socket.closed) timer = setTimeout(destroy, closeMillis)
+      })
       socket.once("close", () => clearTimeout(timer))
       socket.resume()
     },

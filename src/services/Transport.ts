@@ -37,8 +37,11 @@ export interface Socket {
   readonly pause: () => void
   /** Reads again. */
   readonly resume: () => void
-  /** Sends what was written, then closes; after `graceMillis` without success it closes at once. */
-  readonly end: (graceMillis: number) => void
+  /**
+   * Sends what was written, which may take `flushMillis`, then closes and leaves the peer `closeMillis` to do the same.
+   * When either is over, it closes at once.
+   */
+  readonly end: (flushMillis: number, closeMillis: number) => void
   /** Closes at once. */
   readonly destroy: () => void
 }

@@ -61,7 +61,7 @@ export const closeConnection = (b: BrokerState, c: Connection, how: { readonly i
   flushConnection(b, c)
   const changesBefore = b.journal.appended()
   connectionClosed(b, c, how)
-  const close = (): void => c.socket.end(lastWordMillis)
+  const close = (): void => c.socket.end(lastWordMillis, lastWordMillis)
   // To a client that said goodbye the close is the answer: its Will must be forgotten for good by then.
   if (how.isGraceful && b.journal.appended() !== changesBefore) whenDurable(b, close)
   else close()

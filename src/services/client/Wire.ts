@@ -56,8 +56,11 @@ export interface WireOptions {
   readonly trace: ((direction: Direction, packet: Packet) => void) | undefined
 }
 
+/** How long the server may take to read what we have written before our DISCONNECT, in milliseconds. */
+const flushMillis = 60_000
+
 /** How long the server may take to close the connection after our DISCONNECT, in milliseconds. */
-const closeGraceMillis = 2_000
+const closeMillis = 2_000
 
 const errorOf = (reason: ClientErrorReason): ClientError => new ClientError({ reason })
 
@@ -159,7 +162,7 @@ export class Wire {
     this.#flush(c.socket!)
     this.session.closed()
     c.phase = "Closing"
-    c.socket!.end(closeGraceMillis)
+    c.socket!.end(flushMillis, closeMillis)
     return true
   }
 
