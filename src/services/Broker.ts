@@ -10,7 +10,7 @@ import { ReasonCode } from "../domain/packet/ReasonCode.ts"
 import * as TopicNames from "../domain/packet/TopicNames.ts"
 import { TimerWheel } from "../domain/time/TimerWheel.ts"
 import { Bank } from "./Bank.ts"
-import { slowClient } from "./broker/BackPressure.ts"
+import { caughtUp, slowClient } from "./broker/BackPressure.ts"
 import { type BrokerState, flush, type Limits, type LogLine, type Stats, statsOf } from "./broker/BrokerState.ts"
 import { Connection, Phase } from "./broker/Connection.ts"
 import { pump } from "./broker/Deliver.ts"
@@ -67,10 +67,14 @@ export class Broker extends Context.Service<
       const pass = (work: ReadonlyArray<() => void>): void => {
         b.now = clock.now()
         for (const run of work) run()
-        while (b.released.length > 0) release(b, encodings)
-        for (const c of b.tooSlow) endConnection(b, c, slowClient)
-        b.tooSlow.clear()
-        flush(b)
+        do {
+          while (b.released.length > 0) release(b, encodings)
+          for (const c of b.tooSlow) endConnection(b, c, slowClient)
+          b.tooSlow.clear()
+          flush(b)
+          // What was too much for one write may have been no trouble for the socket.
+          for (const c of b.slow) caughtUp(b, c)
+        } while (b.released.length > 0)
         encodings.clear()
       }
       const running = yield* Effect.forkScoped(
@@ -203,6 +207,7 @@ const release = (b: BrokerState, encodings: Encodings): void => {
     } catch (defect) {
       defective(b, c, defect)
     }
+    if (c.isLeft) closedByPeer(b, c)
   }
 }
 

@@ -100,7 +100,7 @@ const Limits = Schema.Struct({
     bytes: Setting.size(
       {
         description:
-          "How much may wait for one connected client before its publishers are held. QoS 0 messages above it are dropped.",
+          "How much may wait for one connected client before its publishers are held. Once they are not any more, QoS 0 messages above it are dropped, and above four times of it in any case.",
         default: "1 MiB"
       },
       { minimum: 1_024, maximum: 1_073_741_824 }

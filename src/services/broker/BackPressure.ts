@@ -15,7 +15,18 @@ const patienceMillis = 10_000
 export const slowClient = { reasonCode: ReasonCode.QuotaExceeded, detail: "too much is waiting for the client" }
 
 /** Whether so much waits for a connected receiver that its publishers should wait, too. */
-export const isBehind = (b: BrokerState, c: Connection): boolean => c.isCongested || isQueueLong(b, c)
+export const isBehind = (b: BrokerState, c: Connection): boolean => isWriteLong(b, c) || isQueueLong(b, c)
+
+/** Whether the connection has more to send, or more in its socket, than should become much more. */
+export const isWriteLong = (b: BrokerState, c: Connection): boolean =>
+  c.isCongested || (c.outbox !== undefined && c.outbox.bytes > b.limits.outboxBytes / 2)
+
+/** A QoS 0 message to a receiver with more than this many times `limits.outbox.bytes` in its socket is dropped. */
+const outboxesWaitedFor = 4
+
+/** Whether so much is in the receiver's socket that a QoS 0 message to it is dropped. */
+export const mustDrop = (b: BrokerState, c: Connection): boolean =>
+  c.socket.buffered() > b.limits.outboxBytes * (c.isGivenUp ? 1 : outboxesWaitedFor)
 
 const isQueueLong = (b: BrokerState, c: Connection): boolean => {
   const outbound = c.subscriber?.session.outbound

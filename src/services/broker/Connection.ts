@@ -71,6 +71,8 @@ export class Connection {
   isHeldByOwed = false
   /** Reasons for which nothing is read at present. */
   holds = 0
+  /** The peer has closed while we were not reading: what it had sent before is handled first. */
+  isLeft = false
   refused: Refused | undefined = undefined
   /** Whether more waits in the socket than we like: nothing is added but what may be dropped. */
   isCongested = false

@@ -12,7 +12,7 @@ import { parseTopicFilter } from "../../domain/topic/TopicFilter.ts"
 import type { TopicName } from "../../domain/topic/TopicName.ts"
 import type { Change } from "../Partitions.ts"
 import type { Destination, Destinations, Subscriber } from "../Router.ts"
-import { caughtUp, isBehind } from "./BackPressure.ts"
+import { caughtUp, isBehind, isWriteLong, mustDrop } from "./BackPressure.ts"
 import { type BrokerState, send, sendWritten } from "./BrokerState.ts"
 import type { Connection } from "./Connection.ts"
 import { type Encodings, packetOf, propertiesOf } from "./Encodings.ts"
@@ -98,9 +98,9 @@ const retainFlag = (message: Message, destination: Destination): boolean =>
 const deliverAtMostOnce = (b: BrokerState, encodings: Encodings, destination: Destination): void => {
   const c = destination.subscriber.connection
   if (c === undefined) return
-  if (c.isCongested) {
+  if (isWriteLong(b, c)) {
     b.sawCongestion = true
-    if (c.socket.buffered() > b.limits.outboxBytes) {
+    if (mustDrop(b, c)) {
       b.counts.droppedQoS0++
       return
     }

@@ -95,9 +95,16 @@ const violation = (b: BrokerState, c: Connection, error: ProtocolError): void =>
   refuseConnect(b, c, level >= 5 ? 5 : 4, error.reasonCode, error.message)
 }
 
-/** The peer, or the network, has closed the connection. */
+/**
+ * The peer, or the network, has closed the connection. What it had sent before, and is held, counts still: messages, and
+ * perhaps the DISCONNECT that takes the Will away.
+ */
 export const closedByPeer = (b: BrokerState, c: Connection): void => {
   if (c.phase === Phase.Closed) return
+  if (c.holds > 0) {
+    c.isLeft = true
+    return
+  }
   log(b, "Debug", "the connection was closed by its peer", c)
   connectionClosed(b, c, { isGraceful: false })
 }
