@@ -23,6 +23,7 @@ const collect = (fields: Schema.Struct.Fields, path: ReadonlyArray<string>): Rea
     const here = [...path, name]
     if ("fields" in schema) return collect(schema.fields as Schema.Struct.Fields, here)
     const documentation = documentationOf(schema)
+    // A leaf is made by `Setting.ts`, and those all decode from what a file can hold; the type of a field says less.
     return documentation === undefined
       ? []
       : [{ name: here.join("."), path: here, schema: schema as unknown as Key["schema"], documentation }]

@@ -98,23 +98,8 @@ export const offer = (
   subscriptionIdentifiers: ReadonlyArray<number> | undefined,
   share?: string
 ): Delivery => {
-  let ring = o.ring
-  if (ring === undefined || o.tail - o.head === ring.length) ring = grown(o)
-  const sequence = o.tail++
-  const delivery: Delivery = {
-    message,
-    qos,
-    retain,
-    subscriptionIdentifiers,
-    share,
-    packetId: packetIdOf(sequence),
-    sequence,
-    stage: Stage.Publish
-  }
-  ring[sequence & (ring.length - 1)] = delivery
-  o.size++
-  o.bytes += size(message)
-  return delivery
+  if (o.ring === undefined || o.tail - o.head === o.ring.length) grown(o)
+  return put(o, message, qos, retain, subscriptionIdentifiers, o.tail++, Stage.Publish, share)
 }
 
 /** Puts a message with the same content in a delivery's place. */
@@ -230,7 +215,7 @@ export const restore = ({ head, tail, attempted }: Marks, window: number): Outbo
   return o
 }
 
-/** Puts a delivery back into the hole that `restore` left for it. */
+/** Puts a delivery in its place of the ring; also back into the hole that `restore` left for it. */
 export const put = (
   o: Outbound,
   message: Message,
@@ -240,8 +225,8 @@ export const put = (
   sequence: number,
   stage: Stage,
   share?: string
-): void => {
-  o.ring![sequence & (o.ring!.length - 1)] = {
+): Delivery => {
+  const delivery: Delivery = {
     message,
     qos,
     retain,
@@ -251,8 +236,10 @@ export const put = (
     sequence,
     stage
   }
+  o.ring![sequence & (o.ring!.length - 1)] = delivery
   o.size++
   o.bytes += size(message)
+  return delivery
 }
 
 /** All deliveries held, oldest first. */
