@@ -102,6 +102,7 @@ export const feature = (
   settings: ReadonlyArray<string> = []
 ): void => {
   vi.setConfig({ maxConcurrency: concurrency })
+  // A broker that the environment names runs already, with settings of its own.
   describe.skipIf(isNamed && settings.length > 0)(`${subject}`, { concurrent: true }, () => {
     let target: Target
     beforeAll(async () => {

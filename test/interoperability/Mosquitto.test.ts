@@ -40,6 +40,7 @@ const persistent = (version: Version, id: string): ReadonlyArray<string> =>
 const versions: ReadonlyArray<Version> = ["311", "5"]
 const pairs = versions.flatMap((sender) => versions.map((receiver) => ({ sender, receiver })))
 
+// Skipped only where the programs are missing and nobody asked for CI; the suite's name then says so.
 describe.skipIf(isSkipped)(`mosquitto_pub and mosquitto_sub${reason}`, { concurrent: true }, () => {
   it.each([...pairs, { sender: "31", receiver: "31" } as const])(
     "exchange messages of every QoS from $sender to $receiver",

@@ -6,6 +6,7 @@ import * as ZooKeeperMemory from "../../src/layers/ZooKeeperMemory.ts"
 import { Broker } from "../../src/services/Broker.ts"
 import { Retained } from "../../src/services/Retained.ts"
 import {
+  nothingHeld,
   briefly,
   durable,
   publish,
@@ -22,18 +23,7 @@ const settings = { bank: { capital: "1 MiB" } }
 
 const statsOf = (broker: TestBroker) => Context.get(broker.services, Broker).stats()
 
-/** A broker with no clients, sessions and retained messages. */
-const nothing = {
-  connections: 0,
-  clients: 0,
-  sessions: 0,
-  subscriptions: 0,
-  retained: 0,
-  wills: 0,
-  deadlines: 0,
-  waiting: 0,
-  credit: capital
-}
+const nothing = nothingHeld(capital)
 
 const assertNothingLeft = Effect.fnUntraced(function* (
   broker: TestBroker,

@@ -9,6 +9,7 @@ import type { Server } from "../../src/layers/ZooKeeperServer.ts"
 import type { Faults } from "../../src/layers/ZooKeeperSession.ts"
 import { Bank } from "../../src/services/Bank.ts"
 import { Broker } from "../../src/services/Broker.ts"
+import type { Stats } from "../../src/services/broker/BrokerState.ts"
 import { Configuration, type Settings } from "../../src/services/Configuration.ts"
 import { Journal } from "../../src/services/Journal.ts"
 import { Partitions } from "../../src/services/Partitions.ts"
@@ -179,3 +180,16 @@ export const briefly = (packets: ReadonlyArray<Packet>): ReadonlyArray<string> =
         ? `${packet._tag} ${packet.packetId}`
         : packet._tag
   )
+
+/** What a broker holds that has no clients, sessions and retained messages, all of its credit being free. */
+export const nothingHeld = (credit: number): Omit<Stats, "counts"> => ({
+  connections: 0,
+  clients: 0,
+  sessions: 0,
+  subscriptions: 0,
+  retained: 0,
+  wills: 0,
+  deadlines: 0,
+  waiting: 0,
+  credit
+})
