@@ -62,13 +62,14 @@ export const Garbled = Schema.TaggedStruct("Garbled", {
   detail: Schema.String
 })
 
-/** A connection is over for the client. Nothing follows for it. */
+/** A connection is over for the client. Nothing follows for it but what the broker has {@link Taken} of it since. */
 export const Closed = Schema.TaggedStruct("Closed", {
   at: Micros,
   connection: ConnectionNumber,
   /**
    * `client`: it closed; `broker`: the end of the broker's stream came, after all that it had written; `reset`: it broke
-   * off, and what was on its way is lost; `silence`: nothing came for so long that the client gave up.
+   * off, and what was on its way is lost; `silence`: nothing came for so long that the client gave up, or it fell silent
+   * itself, and the broker is told nothing.
    */
   by: Schema.Literals(["client", "broker", "reset", "silence"])
 })

@@ -30,6 +30,7 @@ export const Online = Schema.TaggedStruct("Online", {
   expiry: Schema.optionalKey(Schema.Natural),
   will: Schema.optionalKey(WillPlan)
 })
+export type Online = typeof Online.Type
 /**
  * The client goes offline: by DISCONNECT, with a reason and perhaps another session expiry; by a reset; or it falls
  * silent, as if its power were cut.
@@ -39,6 +40,7 @@ export const Offline = Schema.TaggedStruct("Offline", {
   how: Schema.Literals(["disconnect", "disconnect-with-will", "reset", "silence"]),
   expiry: Schema.optionalKey(Schema.Natural)
 })
+export type Offline = typeof Offline.Type
 /** A client that is online connects once more, without closing its connection: the broker has to end the old one. */
 export const TakeOver = Schema.TaggedStruct("TakeOver", at)
 export const Subscribe = Schema.TaggedStruct("Subscribe", {
@@ -51,6 +53,7 @@ export const Subscribe = Schema.TaggedStruct("Subscribe", {
   /** Subscription Identifier; MQTT 5.0 only. */
   identifier: Schema.optionalKey(Schema.Natural)
 })
+export type Subscribe = typeof Subscribe.Type
 export const Unsubscribe = Schema.TaggedStruct("Unsubscribe", { ...at, filter: Schema.String })
 export const Publish = Schema.TaggedStruct("Publish", {
   ...at,
@@ -64,10 +67,14 @@ export const Publish = Schema.TaggedStruct("Publish", {
   /** Whether to use a topic alias, where the broker allows one; MQTT 5.0 only. */
   alias: Schema.Boolean
 })
+export type Publish = typeof Publish.Type
 /** The client does not read from its socket for a time. */
 export const Stall = Schema.TaggedStruct("Stall", { ...at, duration: Millis })
 
-/** What a client does. What cannot be done at that moment (a publish while there is no connection) is left out. */
+/**
+ * What a client does. Subscriptions and messages of QoS 1 and 2 wait for a connection; what else cannot be done at that
+ * moment (a QoS 0 message without a connection, going online twice) is left out.
+ */
 export const Action = Schema.Union([Online, Offline, TakeOver, Subscribe, Unsubscribe, Publish, Stall]).pipe(
   Schema.toTaggedUnion("_tag")
 )
