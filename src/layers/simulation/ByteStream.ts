@@ -1,0 +1,95 @@
+/**
+ * Bytes over a channel, as TCP carries them: cut into pieces by chance, and never more under way than the receiver's
+ * window takes. What does not fit waits at the sender.
+ */
+import type { RandomStream } from "../../domain/simulation/RandomStream.ts"
+import type { End } from "./Network.ts"
+
+/** Bytes on their way. A piece never holds bytes of two writes. */
+export interface Piece {
+  readonly bytes: Buffer
+  /** When they were written, in microseconds of the run. */
+  readonly writtenAt: number
+}
+
+export interface StreamOptions {
+  /** How many bytes may be under way or wait for the reader. */
+  readonly window: number
+  /** The chance that what is written in one go arrives in pieces. */
+  readonly segmentation: number
+  readonly random: RandomStream
+  readonly now: () => number
+}
+
+/** The longest piece of a write that is cut on purpose, and of any. */
+const shortPiece = 24
+const longPiece = 16_384
+
+export class ByteStream {
+  readonly end: End<Piece>
+  /** Called when nothing waits at the sender any more. */
+  whenEmpty: () => void = () => {}
+  /** Called when the reader has taken bytes, with how many it has taken in all. */
+  whenTaken: (total: number) => void = () => {}
+  readonly #options: StreamOptions
+  #waiting: Array<Piece> = []
+  #waitingBytes = 0
+  #underWay = 0
+  #taken = 0
+  #isClosing = false
+
+  constructor(end: End<Piece>, options: StreamOptions) {
+    this.end = end
+    this.#options = options
+    end.whenTaken = ({ bytes }) => {
+      this.#underWay -= bytes.length
+      this.#taken += bytes.length
+      this.whenTaken(this.#taken)
+      this.#pump()
+    }
+  }
+
+  /** Bytes that wait at the sender. */
+  get waiting(): number {
+    return this.#waitingBytes
+  }
+
+  /** Writes bytes, which belong to the stream from then on. */
+  write(bytes: Buffer): void {
+    if (this.#isClosing || this.end.isOver || bytes.length === 0) return
+    this.#waiting.push({ bytes, writtenAt: this.#options.now() })
+    this.#waitingBytes += bytes.length
+    this.#pump()
+  }
+
+  /** Ends the stream when everything that waits has been sent. */
+  close(): void {
+    this.#isClosing = true
+    this.#pump()
+  }
+
+  /** Ends the stream without what waits. */
+  abort(): void {
+    this.#waiting = []
+    this.#waitingBytes = 0
+    this.close()
+  }
+
+  #pump(): void {
+    const { window, segmentation, random } = this.#options
+    const hadWaiting = this.#waitingBytes > 0
+    while (this.#waiting.length > 0 && this.#underWay < window) {
+      const { bytes, writtenAt } = this.#waiting[0]!
+      const room = Math.min(bytes.length, window - this.#underWay, longPiece)
+      const length = random.chance(segmentation) ? Math.min(room, 1 + random.below(shortPiece)) : room
+      if (length === bytes.length) this.#waiting.shift()
+      else this.#waiting[0] = { bytes: bytes.subarray(length), writtenAt }
+      this.#waitingBytes -= length
+      this.#underWay += length
+      this.end.send({ bytes: bytes.subarray(0, length), writtenAt })
+    }
+    if (this.#waiting.length > 0) return
+    if (this.#isClosing) this.end.close()
+    else if (hadWaiting) this.whenEmpty()
+  }
+}
