@@ -1,0 +1,237 @@
+/** Runs a script on a subject, and compares what its clients see with what the script expects. */
+import { assert } from "vitest"
+import { noSession, type OperationResult, type SessionId, type Stat } from "../../src/domain/zookeeper/Znode.ts"
+import type { Expectation, Fault, MultiResult, Observation, Reply, Request, Role, Script, Step } from "./Script.ts"
+
+/** What may take time in real servers, and need not in simulated ones. */
+type Maybe<A> = A | Promise<A>
+
+/**
+ * Servers that behave like ZooKeeper, and clients of them by name. A subject begins with an empty tree (for real
+ * servers: a chroot) and all servers serving. What a subject cannot do (a server alone: faults, roles other than the
+ * leader) it throws at; such scripts are not for it.
+ *
+ * A client keeps what reaches it in the order of arrival until `next` takes it.
+ */
+export interface Subject {
+  /** The time in milliseconds, by the clock that the servers' timeouts follow. */
+  readonly now: () => number
+  /** Lets time pass. */
+  readonly elapse: (milliseconds: number) => Maybe<void>
+  /** A new client, whose first observation will be Connected or Disconnected. It keeps its session alive while it can. */
+  readonly open: (client: string, at: Role, timeout: number) => Maybe<void>
+  /**
+   * A new client that connects with the session of a former one, and with the largest zxid that the session saw, or
+   * (`fromFuture`) one larger than any. Its first observation will be Connected, Expired or Disconnected. The former
+   * one's connection, should it still stand, is left to the servers. The name may be used before, for an attempt that
+   * failed.
+   */
+  readonly attach: (client: string, former: string, at: Role, fromFuture: boolean) => Maybe<void>
+  /** Sends requests one after the other without waiting. Their replies come in this order. */
+  readonly send: (client: string, requests: ReadonlyArray<Request>) => Maybe<void>
+  /** Cuts a client's connection; nothing reaches it any more. */
+  readonly drop: (client: string) => Maybe<void>
+  /** The next observation of a client, waiting for one if need be; an error when none comes in reasonable time. */
+  readonly next: (client: string) => Maybe<Observation>
+  /** Whether `next` would not have to wait. */
+  readonly hasNext: (client: string) => boolean
+  readonly fault: (fault: Fault, at: Role) => Maybe<void>
+}
+
+/** What one step of a script let its client see. */
+interface Seen {
+  readonly step: Step
+  readonly expected: ReadonlyArray<Expectation>
+  readonly observations: ReadonlyArray<Observation>
+}
+
+/** Milliseconds between two attempts of a patient client, and until it gives up. */
+const attachEvery = 50
+const patience = 40_000
+
+/** Runs a script; throws an assertion error that shows expected and actual, or names the step that failed. */
+export const run = async ({ steps }: Script, subject: Subject): Promise<void> => {
+  const seen: Array<Seen> = []
+  const names = new Map<SessionId, string>()
+  let watchStarted = subject.now()
+  for (const step of steps) {
+    switch (step._tag) {
+      case "Open": {
+        await subject.open(step.client, step.at, step.timeout)
+        const opened = await subject.next(step.client)
+        assert.strictEqual(opened._tag, "Connected", `${step.client} opens a session`)
+        if (opened._tag === "Connected") names.set(opened.session, step.client)
+        break
+      }
+      case "Attach":
+        seen.push({ step, expected: [step.sees], observations: [await attach(step, subject)] })
+        break
+      case "Send":
+        await subject.send(step.client, step.requests)
+        break
+      case "Ask": {
+        await subject.send(step.client, step.requests)
+        const observations = await repliesOf(step.client, step.requests.length, subject)
+        seen.push({ step, expected: step.sees, observations })
+        break
+      }
+      case "Await": {
+        const observations: Array<Observation> = []
+        while (observations.length < step.sees.length) observations.push(await subject.next(step.client))
+        seen.push({ step, expected: step.sees, observations })
+        break
+      }
+      case "Nothing": {
+        const observations = subject.hasNext(step.client) ? [await subject.next(step.client)] : []
+        seen.push({ step, expected: [], observations })
+        break
+      }
+      case "Drop":
+        await subject.drop(step.client)
+        break
+      case "Fault":
+        await subject.fault(step.fault, step.at)
+        break
+      case "StartWatch":
+        watchStarted = subject.now()
+        break
+      case "Elapse":
+        await subject.elapse(step.milliseconds)
+        break
+      case "AtLeast":
+        assert.isAtLeast(subject.now() - watchStarted, step.milliseconds, "milliseconds by the stop watch")
+        break
+    }
+  }
+  compare(seen, names)
+}
+
+const attach = async (step: Extract<Step, { _tag: "Attach" }>, subject: Subject): Promise<Observation> => {
+  const deadline = subject.now() + patience
+  for (;;) {
+    await subject.attach(step.client, step.former, step.at, step.how === "from the future")
+    const observation = await subject.next(step.client)
+    if (step.how !== "patiently" || observation._tag !== "Disconnected") return observation
+    assert.isBelow(subject.now(), deadline, `${step.client} finds no server that takes it`)
+    await subject.elapse(attachEvery)
+  }
+}
+
+const repliesOf = async (client: string, count: number, subject: Subject): Promise<ReadonlyArray<Observation>> => {
+  const observations: Array<Observation> = []
+  for (let replies = 0; replies < count;) {
+    const observation = await subject.next(client)
+    observations.push(observation)
+    if (observation._tag === "Replied") replies += 1
+    if (observation._tag === "Disconnected") break
+  }
+  return observations
+}
+
+/** Step by step with the client's name, so that a difference shows where it is. */
+const compare = (seen: ReadonlyArray<Seen>, names: ReadonlyMap<SessionId, string>): void => {
+  const ranks = rankZxids(seen)
+  const outcomes = new Map<ReadonlyArray<string>, string>()
+  const resolve = (expectation: Expectation | undefined, actual: string | undefined): string | undefined => {
+    if (typeof expectation !== "object") return expectation
+    const outcome = outcomes.get(expectation) ?? expectation.find((lawful) => lawful === actual)
+    if (outcome !== undefined) outcomes.set(expectation, outcome)
+    return outcome ?? `one of: ${expectation.join(" | ")}`
+  }
+  const expected: Array<string> = []
+  const actual: Array<string> = []
+  for (const [at, { step, expected: expectations, observations }] of seen.entries()) {
+    const lines = observations.map((observation) => render(observation, ranks, names))
+    const resolved = expectations.map((expectation, index) => resolve(expectation, lines[index])!)
+    const title = `${at + 1}. ${"client" in step ? step.client : ""}: `
+    expected.push(title + resolved.join("; "))
+    actual.push(title + lines.join("; "))
+  }
+  assert.deepStrictEqual(actual, expected)
+}
+
+const statsOf = (reply: Reply): ReadonlyArray<Stat> => {
+  if (reply._tag === "Multi") return reply.results.flatMap((result) => (result._tag === "Set" ? [result.stat] : []))
+  return "stat" in reply ? [reply.stat] : []
+}
+
+const rankZxids = (seen: ReadonlyArray<Seen>): ReadonlyMap<number, number> => {
+  const zxids = new Set<number>()
+  for (const { observations } of seen) {
+    for (const observation of observations) {
+      if (observation._tag !== "Replied") continue
+      for (const stat of statsOf(observation.reply)) {
+        for (const zxid of [stat.czxid, stat.mzxid, stat.pzxid]) zxids.add(zxid)
+      }
+    }
+  }
+  return new Map([...zxids].sort((a, b) => a - b).map((zxid, at) => [zxid, at + 1]))
+}
+
+const render = (
+  observation: Observation,
+  ranks: ReadonlyMap<number, number>,
+  names: ReadonlyMap<SessionId, string>
+): string => {
+  const nameOf = (session: SessionId) => names.get(session) ?? "another session"
+  // What is as in a new and empty persistent znode is left out.
+  const showStat = (stat: Stat): string => {
+    const parts = [`czxid ${ranks.get(stat.czxid)}`]
+    if (stat.mzxid !== stat.czxid) parts.push(`mzxid ${ranks.get(stat.mzxid)}`)
+    if (stat.pzxid !== stat.czxid) parts.push(`pzxid ${ranks.get(stat.pzxid)}`)
+    if (stat.version !== 0) parts.push(`version ${stat.version}`)
+    if (stat.cversion !== 0) parts.push(`cversion ${stat.cversion}`)
+    if (stat.aversion !== 0) parts.push(`aversion ${stat.aversion}`)
+    if (stat.numChildren !== 0) parts.push(`children ${stat.numChildren}`)
+    if (stat.dataLength !== 0) parts.push(`bytes ${stat.dataLength}`)
+    if (stat.ephemeralOwner !== noSession) parts.push(`of ${nameOf(stat.ephemeralOwner)}`)
+    return parts.join(" ")
+  }
+  const showResult = (result: OperationResult): string => {
+    switch (result._tag) {
+      case "Create":
+        return `created ${result.path} ${showStat(result.stat)}`
+      case "Set":
+        return `set ${showStat(result.stat)}`
+      case "Delete":
+        return "deleted"
+      case "Check":
+        return "checked"
+    }
+  }
+  const showMultiResult = (result: MultiResult): string =>
+    result._tag === "Create" ? `created ${result.path}` : showResult(result)
+  const showReply = (reply: Reply): string => {
+    switch (reply._tag) {
+      case "Multi":
+        return `[${reply.results.map(showMultiResult).join(", ")}]`
+      case "Get":
+        return `'${Buffer.from(reply.data).toString()}' ${showStat(reply.stat)}`
+      case "Exists":
+        return showStat(reply.stat)
+      case "Children":
+        return `[${reply.names.join(" ")}]`
+      case "Sync":
+        return "synced"
+      case "AddWatch":
+      case "SetWatches":
+        return "watching"
+      case "Close":
+        return "closed"
+      case "Failed":
+        return reply.operation === undefined ? reply.error : `${reply.error} at ${reply.operation}`
+      default:
+        return showResult(reply)
+    }
+  }
+  switch (observation._tag) {
+    case "Replied":
+      return showReply(observation.reply)
+    case "Event":
+      return `${observation.type} ${observation.path}`
+    case "Connected":
+      return `connected as ${nameOf(observation.session)}`
+    default:
+      return observation._tag
+  }
+}
