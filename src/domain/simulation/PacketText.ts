@@ -111,3 +111,10 @@ const words = (packet: Packet, version: ProtocolVersion): ReadonlyArray<string> 
 /** A packet of a connection of this version: `PUBLISH pub-1/m17 t/2 qos 2 id 5 dup`. */
 export const packetText = (packet: Packet, version: ProtocolVersion): string =>
   [packet._tag.toUpperCase(), ...words(packet, version)].join(" ")
+
+/** A packet that was shown before: `PUBLISH pub-1/m17`, `PUBACK id 5`. */
+export const packetName = (packet: Packet): string => {
+  const tag = packet._tag.toUpperCase()
+  if (packet._tag === "Publish") return `${tag} ${payloadText(packet.payload)}`
+  return "packetId" in packet ? `${tag} id ${packet.packetId}` : tag
+}

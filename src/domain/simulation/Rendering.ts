@@ -4,7 +4,7 @@
 import { Schema } from "effect"
 import type { ProtocolVersion } from "../packet/Packet.ts"
 import { Event, type History, type Violation } from "./History.ts"
-import { packetText, versionName } from "./PacketText.ts"
+import { packetName, packetText, versionName } from "./PacketText.ts"
 import type { Fault, Plan } from "./Plan.ts"
 
 /** An event as a line of JSON, both ways; payloads are base64. */
@@ -102,15 +102,14 @@ const told = (event: Event, connections: Map<number, Connection>): readonly [who
     }
     case "Sent": {
       const { name, version, under } = connectionOf(event.connection)
-      const text = packetText(event.packet, version)
-      under.set(event.index, text)
-      return [name, `→ ${text}`]
+      under.set(event.index, packetName(event.packet))
+      return [name, `→ ${packetText(event.packet, version)}`]
     }
     case "Taken": {
       const { name, under } = connectionOf(event.connection)
       const text = under.get(event.index) ?? `packet ${event.index}`
       under.delete(event.index)
-      return [name, `⇥ the broker has ${text}`]
+      return [name, `⇥ ${text} is with the broker`]
     }
     case "Received": {
       const { name, version } = connectionOf(event.connection)
@@ -138,8 +137,9 @@ const told = (event: Event, connections: Map<number, Connection>): readonly [who
     case "Phase":
       return ["run", phases[event.phase]]
     case "Snapshot": {
-      const holds = Object.entries(event.holds).map(([name, value]) => `${name} ${value}`)
-      return [event.broker, `holds ${event.moment === "empty" ? "when empty" : "at the end"}: ${holds.join(", ")}`]
+      const holds = Object.entries(event.holds).flatMap(([name, value]) => (value === 0 ? [] : [`${name} ${value}`]))
+      const moment = event.moment === "empty" ? "when empty" : "at the end"
+      return [event.broker, `holds ${moment}: ${holds.length === 0 ? "nothing" : holds.join(", ")}`]
     }
     case "Failed":
       return ["run", `${event.kind}: ${event.detail}`]

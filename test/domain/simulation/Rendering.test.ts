@@ -87,6 +87,7 @@ const history: History = [
     connection: 1,
     packet: { _tag: "SubAck", packetId: 7, reasonCodes: [1, 0x97] }
   },
+  { _tag: "Taken", at: 12_710_000, connection: 1, index: 1 },
   {
     _tag: "Struck",
     at: 13_000_000,
@@ -125,19 +126,19 @@ describe("a history", () => {
     assert.deepStrictEqual(historyAsText(history), [
       " 0.000  broker-1    started",
       " 0.001  broker-1    listens",
-      " 0.002  broker-1    holds when empty: sessions 0, credit 1000",
+      " 0.002  broker-1    holds when empty: credit 1000",
       " 0.005  run         chaos: faults may strike from now on",
       " 0.006  observer#0  opened to broker-1 (MQTT 5.0)",
       " 0.006  observer#0  → CONNECT 5.0 observer clean-start keep-alive 60 session-expiry-interval 30 " +
         "will pub-1/w2 w qos 1 retain will-delay-interval 5",
-      " 0.006  observer#0  ⇥ the broker has CONNECT 5.0 observer clean-start keep-alive 60 session-expiry-interval 30 " +
-        "will pub-1/w2 w qos 1 retain will-delay-interval 5",
+      " 0.006  observer#0  ⇥ CONNECT is with the broker",
       " 0.011  observer#0  ← CONNACK session-present receive-maximum 3 (4 ms on its way)",
       "12.345  observer#0  ← PUBLISH pub-1/m17 t/2 qos 2 id 5 dup subscription-identifiers 1,2",
       "12.400  sub-1#1     opened to broker-1 (MQTT 3.1.1)",
       "12.500  sub-1#1     ← CONNACK server unavailable (3)",
       "12.600  sub-1#1     → SUBSCRIBE id 7 t/+ qos 1 no-local retain-handling 2, # qos 0 retain-as-published",
       "12.700  sub-1#1     ← SUBACK id 7 qos 1, quota exceeded (0x97)",
+      "12.710  sub-1#1     ⇥ SUBSCRIBE id 7 is with the broker",
       "13.000  fault       struck: crash broker-1 for 2.5 s",
       "13.000  broker-1    killed",
       "13.000  sub-1#1     reset",
@@ -208,7 +209,7 @@ describe("a run in a few lines", () => {
       "clocks    drift ppm -20, skew millis 100",
       "limits    partitions 4, capital 100000, receive maximum 3, maximum inflight 2, queue messages 10, outbox bytes 4096",
       "faults    12.995 crash broker-1 for 2.5 s",
-      "history   20 events in 61.234 s",
+      "history   21 events in 61.234 s",
       "checked   acknowledged-lost, will-twice",
       "broken    2.000  acknowledged-lost: pub-1/m3 is | nowhere",
       "hash      0123456789abcdef"
