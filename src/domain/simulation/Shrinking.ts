@@ -32,7 +32,7 @@ const calm = {
   }
 } as const satisfies Partial<Plan>
 
-/** A duration that is not worth halving any more, in milliseconds. */
+/** The shortest duration that is tried, in milliseconds. */
 const shortest = 10
 
 /** The search: the smallest plan so far, and how many runs it may still take. */
@@ -133,26 +133,30 @@ const withFault = (plan: Plan, index: number, fault: Fault): Plan => ({
   faults: plan.faults.map((before, at) => (at === index ? fault : before))
 })
 
-/** Halves how long each fault lasts, and how long clients do not read. */
+/** Makes something last as short as it can, or half as long again and again. */
+function* shorterDuration(search: Search, duration: number, what: string, planWith: (millis: number) => Plan): Pass {
+  if (duration <= shortest) return
+  if (yield* search.keeps(planWith(shortest), `${what} for ${shortest} ms`)) return
+  let half = Math.floor(duration / 2)
+  while (half > shortest && (yield* search.keeps(planWith(half), `${what} for ${half} ms`))) half = Math.floor(half / 2)
+}
+
+/** Shortens the faults, and the times in which clients do not read. */
 function* shorterDurations(search: Search): Pass {
-  for (let index = 0; index < search.plan.faults.length; index++) {
-    let fault = search.plan.faults[index]!
-    while ("duration" in fault && fault.duration > shortest) {
-      const half: Fault = { ...fault, duration: Math.floor(fault.duration / 2) }
-      if (!(yield* search.keeps(withFault(search.plan, index, half), `${fault._tag} for ${half.duration} ms`))) break
-      fault = half
-    }
+  for (const [index, fault] of search.plan.faults.entries()) {
+    if (!("duration" in fault)) continue
+    yield* shorterDuration(search, fault.duration, fault._tag, (duration) =>
+      withFault(search.plan, index, { ...fault, duration })
+    )
   }
-  for (let index = 0; index < search.plan.clients.length; index++) {
-    const client = search.plan.clients[index]!
-    for (let at = 0; at < client.actions.length; at++) {
-      const stall = search.plan.clients[index]!.actions[at]!
-      if (stall._tag !== "Stall" || stall.duration <= shortest) continue
-      const half: Action = { ...stall, duration: Math.floor(stall.duration / 2) }
-      const before = search.plan.clients[index]!
-      const actions = before.actions.map((action) => (action === stall ? half : action))
-      const plan = withClient(search.plan, index, { ...before, actions })
-      if (yield* search.keeps(plan, `stall of ${client.name} for ${half.duration} ms`)) at--
+  for (const [index, { name, actions }] of search.plan.clients.entries()) {
+    for (const [at, action] of actions.entries()) {
+      if (action._tag !== "Stall") continue
+      yield* shorterDuration(search, action.duration, `stall of ${name}`, (duration) => {
+        const client = search.plan.clients[index]!
+        const stall: Action = { ...action, duration }
+        return withClient(search.plan, index, { ...client, actions: client.actions.with(at, stall) })
+      })
     }
   }
 }

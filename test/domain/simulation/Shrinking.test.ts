@@ -128,7 +128,7 @@ describe("shrinking", () => {
     })
   })
 
-  it("halves how long faults and stalls last", () => {
+  it("makes faults and stalls last half as long, again and again", () => {
     const lasting = (plan: Plan): ReadonlyArray<number> => [
       ...plan.faults.map((fault) => ("duration" in fault ? fault.duration : 0)),
       ...plan.clients.flatMap(({ actions }) =>
@@ -141,6 +141,14 @@ describe("shrinking", () => {
         plan.clients.some(({ actions }) => actions.some((action) => action._tag === "Stall" && action.duration >= 900))
     )
     assert.deepStrictEqual(lasting(left), [250, 1_000])
+  })
+
+  it("makes faults and stalls as short as can be where their length does not matter", () => {
+    const { plan: left } = shrunk((plan) => plan.faults.length === 9)
+    assert.deepStrictEqual(
+      left.faults.map((fault) => ("duration" in fault ? fault.duration : 0)),
+      Array.from({ length: 9 }, () => 10)
+    )
   })
 
   it("gives back the plan when nothing smaller fails", () => {
