@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, it } from "vitest"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { isSkipped, RealEnsemble, reason } from "./RealEnsemble.ts"
 import { makeSubject } from "./RealSubject.ts"
+import { ensembleRules } from "./rules/Ensemble.ts"
 import { operationRules } from "./rules/Operations.ts"
-import { run } from "./Runner.ts"
-import type { Script } from "./Script.ts"
+import { sessionRules } from "./rules/Sessions.ts"
+import { watchRules } from "./rules/Watches.ts"
+import { type Outcome, run } from "./Runner.ts"
+import { type Script, titled } from "./Script.ts"
 
 describe.skipIf(isSkipped)(`three real ZooKeeper servers${reason}`, () => {
   let ensemble: RealEnsemble
@@ -15,17 +18,27 @@ describe.skipIf(isSkipped)(`three real ZooKeeper servers${reason}`, () => {
 
   afterAll(() => ensemble?.dispose())
 
-  const test = (script: Script) =>
-    it(script.rule, { timeout: 60_000 }, async () => {
-      const subject = await makeSubject(ensemble, `script-${++scripts}`)
-      try {
-        await run(script, subject)
-      } finally {
-        subject.dispose()
-      }
-    })
+  const play = async (script: Script): Promise<Outcome> => {
+    const subject = await makeSubject(ensemble, `script-${++scripts}`)
+    try {
+      return await run(script, subject)
+    } finally {
+      subject.dispose()
+    }
+  }
 
-  describe("operations", () => {
-    operationRules.map(test)
+  describe.concurrent("without faults", { timeout: 60_000 }, () => {
+    it.for(titled([...operationRules, ...watchRules, ...sessionRules]))("%s", async ([, script]) => {
+      const { actual, expected } = await play(script)
+      assert.deepStrictEqual(actual, expected)
+    })
+  })
+
+  // One after the other: what strikes a server strikes all of its clients.
+  describe("with faults", { timeout: 60_000 }, () => {
+    it.for(titled(ensembleRules))("%s", async ([, script]) => {
+      const { actual, expected } = await play(script)
+      assert.deepStrictEqual(actual, expected)
+    })
   })
 })

@@ -1,5 +1,4 @@
 /** Runs a script on a subject, and compares what its clients see with what the script expects. */
-import { assert } from "vitest"
 import { noSession, type OperationResult, type SessionId, type Stat } from "../../src/domain/zookeeper/Znode.ts"
 import type { Expectation, Fault, MultiResult, Observation, Reply, Request, Role, Script, Step } from "./Script.ts"
 
@@ -49,8 +48,14 @@ interface Seen {
 const attachEvery = 50
 const patience = 40_000
 
-/** Runs a script; throws an assertion error that shows expected and actual, or names the step that failed. */
-export const run = async ({ steps }: Script, subject: Subject): Promise<void> => {
+/** What the clients of a script saw and were to see, a line a step; the script holds where the two are equal. */
+export interface Outcome {
+  readonly actual: ReadonlyArray<string>
+  readonly expected: ReadonlyArray<string>
+}
+
+/** Runs a script; rejects when a client does not get its session, or waits for what does not come. */
+export const run = async ({ steps }: Script, subject: Subject): Promise<Outcome> => {
   const seen: Array<Seen> = []
   const names = new Map<SessionId, string>()
   let watchStarted = subject.now()
@@ -59,8 +64,8 @@ export const run = async ({ steps }: Script, subject: Subject): Promise<void> =>
       case "Open": {
         await subject.open(step.client, step.at, step.timeout)
         const opened = await subject.next(step.client)
-        assert.strictEqual(opened._tag, "Connected", `${step.client} opens a session`)
-        if (opened._tag === "Connected") names.set(opened.session, step.client)
+        if (opened._tag !== "Connected") throw new Error(`${step.client} does not get a session: ${opened._tag}`)
+        names.set(opened.session, step.client)
         break
       }
       case "Attach":
@@ -99,11 +104,15 @@ export const run = async ({ steps }: Script, subject: Subject): Promise<void> =>
         await subject.elapse(step.milliseconds)
         break
       case "AtLeast":
-        assert.isAtLeast(subject.now() - watchStarted, step.milliseconds, "milliseconds by the stop watch")
+        if (subject.now() - watchStarted < step.milliseconds) {
+          throw new Error(
+            `${subject.now() - watchStarted} ms have passed, which should be ${step.milliseconds} at least`
+          )
+        }
         break
     }
   }
-  compare(seen, names)
+  return outcomeOf(seen, names)
 }
 
 const attach = async (step: Extract<Step, { _tag: "Attach" }>, subject: Subject): Promise<Observation> => {
@@ -112,7 +121,7 @@ const attach = async (step: Extract<Step, { _tag: "Attach" }>, subject: Subject)
     await subject.attach(step.client, step.former, step.at, step.how === "from the future")
     const observation = await subject.next(step.client)
     if (step.how !== "patiently" || observation._tag !== "Disconnected") return observation
-    assert.isBelow(subject.now(), deadline, `${step.client} finds no server that takes it`)
+    if (subject.now() > deadline) throw new Error(`no server takes ${step.client}`)
     await subject.elapse(attachEvery)
   }
 }
@@ -128,8 +137,8 @@ const repliesOf = async (client: string, count: number, subject: Subject): Promi
   return observations
 }
 
-/** Step by step with the client's name, so that a difference shows where it is. */
-const compare = (seen: ReadonlyArray<Seen>, names: ReadonlyMap<SessionId, string>): void => {
+/** Each line has the client's name, so that a difference shows where it is. */
+const outcomeOf = (seen: ReadonlyArray<Seen>, names: ReadonlyMap<SessionId, string>): Outcome => {
   const ranks = rankZxids(seen)
   const outcomes = new Map<ReadonlyArray<string>, string>()
   const resolve = (expectation: Expectation | undefined, actual: string | undefined): string | undefined => {
@@ -147,7 +156,7 @@ const compare = (seen: ReadonlyArray<Seen>, names: ReadonlyMap<SessionId, string
     expected.push(title + resolved.join("; "))
     actual.push(title + lines.join("; "))
   }
-  assert.deepStrictEqual(actual, expected)
+  return { actual, expected }
 }
 
 const statsOf = (reply: Reply): ReadonlyArray<Stat> => {

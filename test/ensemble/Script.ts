@@ -113,6 +113,10 @@ export const longTimeout = 20_000
 
 export const script = (rule: string, ...steps: ReadonlyArray<Step>): Script => ({ rule, steps })
 
+/** The scripts with their rules before them, as titles of tests. */
+export const titled = (scripts: ReadonlyArray<Script>): ReadonlyArray<readonly [string, Script]> =>
+  scripts.map((each) => [each.rule, each] as const)
+
 /** A client opens a session at a server, and is connected before the next step. */
 export const opens = (client: string, at: Role = "leader", timeout: number = longTimeout): Step => ({
   _tag: "Open",
