@@ -7,16 +7,23 @@ import * as DataTree from "../domain/zookeeper/DataTree.ts"
 import { refusalOf } from "../domain/zookeeper/Path.ts"
 import {
   create,
-  isSequential,
   type Operation,
   type OperationResult,
   packetBytes,
   remove,
   set,
-  type Stat,
   type Znode
 } from "../domain/zookeeper/Znode.ts"
-import { type Session, ZooKeeper, ZooKeeperError, type ZooKeeperReason } from "../services/ZooKeeper.ts"
+import { type Session, ZooKeeper, type ZooKeeperError } from "../services/ZooKeeper.ts"
+import {
+  atOperation,
+  createdOf,
+  failure,
+  firstInvalid,
+  isSameZnode,
+  notConnected,
+  statOf
+} from "./ZooKeeperOperations.ts"
 import type { Answer, Reply, Server, Watched } from "./ZooKeeperServer.ts"
 
 /** What a test can do to the session. */
@@ -249,42 +256,11 @@ export const layer = (server: Server, options: { readonly maximumPacketBytes: nu
     Effect.map(make(server, options), ({ zooKeeper }) => zooKeeper)
   )
 
-const failure = (reason: ZooKeeperReason, path: string, operation?: number): ZooKeeperError =>
-  new ZooKeeperError(operation === undefined ? { reason, path } : { reason, path, operation })
-
-const atOperation = (error: ZooKeeperError, operations: ReadonlyArray<Operation>): ZooKeeperError =>
-  error.operation === undefined ? error : failure(error.reason, operations[error.operation]!.path, error.operation)
-
-const firstInvalid = (operations: ReadonlyArray<Operation>): ZooKeeperError | undefined => {
-  for (let at = 0; at < operations.length; at++) {
-    const operation = operations[at]!
-    const why = refusalOf(operation.path, operation._tag === "Create" && isSequential(operation.mode))
-    if (why !== undefined) return failure({ _tag: "InvalidPath", why }, operation.path, at)
-  }
-  return undefined
-}
-
 const mayPass = (error: ZooKeeperError | Cause.Done): boolean =>
   error._tag === "ZooKeeperError" && error.reason._tag !== "InvalidPath"
 
 const znodeOf = (node: DataTree.Node): Znode => ({ data: node.data, stat: DataTree.statOf(node) })
 
-const isSameZnode = (a: Option.Option<Znode>, b: Option.Option<Znode>): boolean =>
-  Option.isSome(a) && Option.isSome(b)
-    ? a.value.stat.mzxid === b.value.stat.mzxid
-    : Option.isNone(a) && Option.isNone(b)
-
-const createdOf = (result: OperationResult): { readonly path: string; readonly stat: Stat } => {
-  if (result._tag !== "Create") throw new Error(`a create was answered with the result of a ${result._tag}`)
-  return { path: result.path, stat: result.stat }
-}
-
-const statOf = (result: OperationResult): Stat => {
-  if (result._tag !== "Set") throw new Error(`a set was answered with the result of a ${result._tag}`)
-  return result.stat
-}
-
-const notConnected: ZooKeeperReason = { _tag: "Unavailable", why: "there is no connection to ZooKeeper" }
 const connectionLoss: Extract<Answer<never>, { _tag: "Failed" }> = {
   _tag: "Failed",
   reason: { _tag: "ConnectionLoss" }

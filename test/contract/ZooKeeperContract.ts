@@ -48,18 +48,24 @@ const holds =
   (znode: Option.Option<Znode>): boolean =>
     Option.isSome(znode) && text(znode.value.data) === expected
 
+/** Declares a test whose body is a program that needs a server of its own, and says how it is run. */
+export type Declare = (
+  sentence: string,
+  program: (subject: Subject) => Effect.Effect<void, unknown, Scope.Scope>
+) => void
+
 /** Runs the suite. Each test gets a server of its own from `makeSubject`. */
-export const zooKeeperContract = (name: string, makeSubject: Effect.Effect<Subject, unknown, Scope.Scope>): void => {
+export const zooKeeperContract = (name: string, makeSubject: Effect.Effect<Subject, unknown, Scope.Scope>): void =>
+  zooKeeperContractIn(name, (sentence, program) => it.effect(sentence, () => Effect.flatMap(makeSubject, program)))
+
+/** The suite in a world of its own: `declare` makes the server, and runs the program where the server is. */
+export const zooKeeperContractIn = (name: string, declare: Declare): void => {
   const test = (
     sentence: string,
     body: (zooKeeper: ZooKeeper["Service"], subject: Subject) => Effect.Effect<unknown, unknown, Scope.Scope>
   ) =>
-    it.effect(sentence, () =>
-      Effect.gen(function* () {
-        const subject = yield* makeSubject
-        const zooKeeper = yield* subject.connect
-        yield* body(zooKeeper, subject)
-      })
+    declare(sentence, (subject) =>
+      Effect.flatMap(subject.connect, (zooKeeper) => Effect.asVoid(body(zooKeeper, subject)))
     )
 
   describe(`${name}: znodes`, () => {
