@@ -11,7 +11,7 @@ import type { Publish as PublishAction, Subscribe, ClientPlan } from "./Plan.ts"
 import type { World } from "./World.ts"
 
 /** How many publications of QoS 1 and 2 wait for a connection or for the broker's Receive Maximum; more are left out. */
-const waitingLimit = 64
+const waitingLimit = 256
 
 /** How often a refused subscription is asked for. */
 const attempts = 10

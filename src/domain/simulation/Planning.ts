@@ -90,15 +90,3 @@ export const planOf = (seed: number, options: PlanOptions = {}): Plan => {
     faults: faultsOf(random.split("faults"), seconds, { store, brokers, clients }, options.faults)
   }
 }
-
-/** The topics to which a client of the plan may leave a retained message, in order, each once. */
-export const retainedTopics = ({ clients }: Pick<Plan, "clients">): ReadonlyArray<string> => {
-  const topics = new Set<string>()
-  for (const { actions } of clients) {
-    for (const action of actions) {
-      if (action._tag === "Publish" && action.retain) topics.add(action.topic)
-      if (action._tag === "Online" && action.will?.retain === true) topics.add(action.will.topic)
-    }
-  }
-  return Array.from(topics).toSorted()
-}

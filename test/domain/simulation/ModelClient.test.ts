@@ -4,7 +4,7 @@ import type { Packet, PubRel, Publish, Subscribe } from "../../../src/domain/pac
 import { Event } from "../../../src/domain/simulation/History.ts"
 import * as Payload from "../../../src/domain/simulation/Payload.ts"
 import type * as Plan from "../../../src/domain/simulation/Plan.ts"
-import { type BrokerEnd, clientPlan, ScriptedWorld } from "./scriptedWorld.ts"
+import { type BrokerEnd, clientPlan, ScriptedWorld } from "./ScriptedWorld.ts"
 
 const online: Plan.Online = { _tag: "Online", at: 0, cleanStart: false, expiry: 100 }
 const offline = (how: Plan.Offline["how"], expiry?: number): Plan.Offline => ({

@@ -5,7 +5,7 @@ import type { Packet, Publish } from "../../../src/domain/packet/Packet.ts"
 import * as Payload from "../../../src/domain/simulation/Payload.ts"
 import type { QoS } from "../../../src/domain/packet/Packet.ts"
 import { RandomStream } from "../../../src/domain/simulation/RandomStream.ts"
-import { type BrokerEnd, clientPlan, ScriptedWorld } from "./scriptedWorld.ts"
+import { type BrokerEnd, clientPlan, ScriptedWorld } from "./ScriptedWorld.ts"
 
 const receiveMaximum = 4
 

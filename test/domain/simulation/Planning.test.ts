@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { isApplicable } from "../../../src/domain/simulation/FaultPlanning.ts"
 import type { Action, ClientPlan } from "../../../src/domain/simulation/Plan.ts"
 import { brokerHost, FaultName, Plan, serverHost } from "../../../src/domain/simulation/Plan.ts"
-import { planOf, retainedTopics } from "../../../src/domain/simulation/Planning.ts"
+import { planOf } from "../../../src/domain/simulation/Planning.ts"
 import { observerName, quietBeginning } from "../../../src/domain/simulation/Workload.ts"
 
 const seeds = Array.from({ length: 300 }, (_, i) => i + 1)
@@ -227,14 +227,5 @@ describe("the options of a plan", () => {
         names
       )
     }
-  })
-})
-
-describe("the topics that may hold a retained message", () => {
-  it("are those of retained publishes and Wills", () => {
-    const topics = new Set(plans.flatMap((plan) => retainedTopics(plan)))
-    assert.isTrue(topics.has("r/0"))
-    for (const topic of topics) assert.match(topic, /^(r\/[0-3]|wills\/.+)$/)
-    assert.deepStrictEqual(retainedTopics({ clients: [] }), [])
   })
 })
