@@ -21,6 +21,9 @@ const command = () =>
   build({
     ...shared,
     entryPoints: { mqttzoo: "src/cli/mqttzoo.ts" },
+    // What only some commands need is loaded by them: the simulation.
+    splitting: true,
+    chunkNames: "mqttzoo-[name]",
     // A native addon cannot be bundled.
     external: ["lmdb"],
     // Less to parse at every start; names stay, for stack traces.

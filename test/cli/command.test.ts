@@ -22,7 +22,17 @@ describe("the command line", () => {
 
   it.effect("prints help with examples for every command", () =>
     Effect.gen(function* () {
-      for (const command of [[], ["broker"], ["config", "check"], ["config", "show"], ["config", "schema"]]) {
+      const commands = [
+        [],
+        ["broker"],
+        ["config", "check"],
+        ["config", "show"],
+        ["config", "schema"],
+        ["sim"],
+        ["sim", "shrink"],
+        ["sim", "twice"]
+      ]
+      for (const command of commands) {
         const { out, err, ok } = yield* ran(...command, "--help")
         assert.isTrue(ok)
         assert.strictEqual(err, "")

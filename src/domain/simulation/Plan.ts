@@ -182,6 +182,9 @@ export const FaultName = Schema.Literals([
 ])
 export type FaultName = typeof FaultName.Type
 
+/** So many brokers a run can have. */
+export const maximumBrokers = 1
+
 /** How the next task is chosen among those that are ready. */
 export const Policy = Schema.Literals(["random", "priorities", "fifo"])
 export type Policy = typeof Policy.Type

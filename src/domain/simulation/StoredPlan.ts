@@ -1,6 +1,6 @@
 /** Plans as JSON, to keep a failure and to run it again. */
 import { Result, Schema } from "effect"
-import { Plan } from "./Plan.ts"
+import { maximumBrokers, Plan } from "./Plan.ts"
 
 /** A text that is no plan, or a plan that cannot run. */
 export class PlanError extends Schema.TaggedError<PlanError>()("PlanError", { detail: Schema.String }) {
@@ -10,9 +10,6 @@ export class PlanError extends Schema.TaggedError<PlanError>()("PlanError", { de
 }
 
 const PlanJson = Schema.fromJsonString(Schema.toCodecJson(Plan), { space: 2 })
-
-/** So many brokers a run can have. */
-export const maximumBrokers = 1
 
 const problemOf = ({ brokers, clients, seconds }: Plan): string | undefined => {
   if (brokers < 1 || brokers > maximumBrokers) return `a plan needs ${maximumBrokers} broker, not ${brokers}`
