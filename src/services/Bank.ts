@@ -2,17 +2,25 @@
  * The Bank: what may be stored is limited by credit. This broker's lease is kept in memory, where charging costs
  * nothing, and written to its znode by the very transaction that stores or removes what was paid for.
  */
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Effect, Layer, Option, Schema } from "effect"
 import { Capital, draw, Lease, noLease, resize, returnUnspent, spend, unspent } from "../domain/bank/Ledger.ts"
 import * as Znode from "../domain/zookeeper/Znode.ts"
 import { Configuration } from "./Configuration.ts"
 import * as Layout from "./Layout.ts"
+import { patiently } from "./Patience.ts"
 import { ZooKeeper, type ZooKeeperError } from "./ZooKeeper.ts"
 
 const CapitalJson = Schema.fromJsonString(Capital)
 /** A lease as its znode holds it. Each broker that takes the lease over counts its `incarnation` up. */
 const StoredLease = Schema.fromJsonString(Schema.Struct({ ...Lease.fields, incarnation: Schema.Natural }))
 const decodeLease = (data: Uint8Array) => Schema.decodeEffect(StoredLease)(Buffer.from(data).toString())
+
+const encodeLease = (lease: Lease, incarnation: number): Uint8Array =>
+  Buffer.from(Schema.encodeSync(StoredLease)({ ...lease, incarnation }))
+
+/** Somebody else has written in between. */
+const isOvertaken = (error: { readonly _tag: string }): boolean =>
+  error._tag === "ZooKeeperError" && ["BadVersion", "NodeExists"].includes((error as ZooKeeperError).reason._tag)
 
 export class Bank extends Context.Service<
   Bank,
@@ -43,28 +51,38 @@ export class Bank extends Context.Service<
     Effect.gen(function* () {
       const { config } = yield* Configuration
       const zookeeper = yield* ZooKeeper
-      yield* Layout.ensure(config.partitions)
+      yield* patiently("ZooKeeper cannot be prepared", Layout.ensure(config.partitions))
       const path = Layout.lease(config.id)
 
-      const capitalBytes = (yield* zookeeper.get(Layout.bank)).data
-      const before: Capital =
-        capitalBytes.length === 0
-          ? { capital: 0, free: 0 }
-          : yield* Schema.decodeEffect(CapitalJson)(Buffer.from(capitalBytes).toString())
-      const found = yield* Effect.option(zookeeper.get(path))
-      const leaseBefore = found._tag === "None" ? { ...noLease, incarnation: 0 } : yield* decodeLease(found.value.data)
-      const incarnation = leaseBefore.incarnation + 1
-      const encodeLease = (lease: Lease): Uint8Array =>
-        Buffer.from(Schema.encodeSync(StoredLease)({ ...lease, incarnation }))
+      const takeLease = Effect.gen(function* () {
+        yield* zookeeper.sync(path)
+        const capitalBefore = yield* zookeeper.get(Layout.bank)
+        const before: Capital =
+          capitalBefore.data.length === 0
+            ? { capital: 0, free: 0 }
+            : yield* Schema.decodeEffect(CapitalJson)(Buffer.from(capitalBefore.data).toString())
+        const found = Option.isSome(yield* zookeeper.exists(path)) ? yield* zookeeper.get(path) : undefined
+        const leaseBefore = found === undefined ? { ...noLease, incarnation: 0 } : yield* decodeLease(found.data)
+        const incarnation = leaseBefore.incarnation + 1
 
-      const [returned, kept] = returnUnspent(before, leaseBefore, unspent(leaseBefore))
-      const [capital, drawn] = draw(resize(returned, config.bank.capital), kept, Number.MAX_SAFE_INTEGER)
-      yield* zookeeper.multi([
-        Znode.set(Layout.bank, Buffer.from(yield* Schema.encodeEffect(CapitalJson)(capital))),
-        found._tag === "None" ? Znode.create(path, encodeLease(drawn)) : Znode.set(path, encodeLease(drawn))
-      ])
-
-      let version = found._tag === "None" ? 0 : found.value.stat.version + 1
+        const [returned, kept] = returnUnspent(before, leaseBefore, unspent(leaseBefore))
+        const [capital, drawn] = draw(resize(returned, config.bank.capital), kept, Number.MAX_SAFE_INTEGER)
+        const lease = encodeLease(drawn, incarnation)
+        const capitalAfter = Buffer.from(yield* Schema.encodeEffect(CapitalJson)(capital))
+        yield* zookeeper.multi([
+          Znode.set(Layout.bank, capitalAfter, capitalBefore.stat.version),
+          found === undefined ? Znode.create(path, lease) : Znode.set(path, lease, found.stat.version)
+        ])
+        const version = found === undefined ? 0 : found.stat.version + 1
+        return { incarnation, drawn, version }
+      })
+      const taken = yield* patiently(
+        "the Bank cannot be read",
+        // What a predecessor had sent may arrive only now.
+        Effect.retry(takeLease, { while: isOvertaken, times: 10 })
+      )
+      const { incarnation, drawn } = taken
+      let { version } = taken
       // What is booked in memory runs ahead of what the znode says by the changes that are on their way.
       let booked = drawn
       let stored = drawn
@@ -77,7 +95,7 @@ export class Bank extends Context.Service<
           booked = { drawn: Math.max(drawn.drawn, spent), spent }
           stored = booked
         },
-        write: (amount) => Znode.set(path, encodeLease(spend(stored, amount)), version),
+        write: (amount) => Znode.set(path, encodeLease(spend(stored, amount), incarnation), version),
         written: (amount) => {
           stored = spend(stored, amount)
           version++

@@ -5,13 +5,14 @@
  * A log is a row of segments, a znode each, behind a snapshot. Every transaction checks the epoch of the partitions
  * that it writes to, so a broker that has lost one of them writes nothing any more.
  */
-import { Context, Effect, Fiber, Layer, Result, Schedule, Schema } from "effect"
+import { Context, Effect, Fiber, Layer, Result, Schema } from "effect"
 import * as Record from "../domain/partition/Record.ts"
 import * as Znode from "../domain/zookeeper/Znode.ts"
 import { Bank } from "./Bank.ts"
 import { Configuration } from "./Configuration.ts"
 import * as Layout from "./Layout.ts"
 import { Passes } from "./Passes.ts"
+import { patiently } from "./Patience.ts"
 import * as ReadyList from "./ReadyList.ts"
 import { supervised } from "./Supervision.ts"
 import { ZooKeeper, type ZooKeeperError } from "./ZooKeeper.ts"
@@ -73,6 +74,8 @@ interface Log {
   epoch: number
 }
 
+const emptyLog = (): Log => ({ next: 0, segments: [], bytes: 0, generation: 0, pieces: 0, epoch: 0 })
+
 export class Journal extends Context.Service<
   Journal,
   {
@@ -104,14 +107,7 @@ export class Journal extends Context.Service<
       const bank = yield* Bank
       const passes = yield* Passes
       const { config } = yield* Configuration
-      const logs = Array.from({ length: config.partitions }, (): Log => ({
-        next: 0,
-        segments: [],
-        bytes: 0,
-        generation: 0,
-        pieces: 0,
-        epoch: 0
-      }))
+      const logs = Array.from({ length: config.partitions }, emptyLog)
       const items = ReadyList.make<Item>()
       let pendingBytes = 0
       let appended = 0
@@ -123,8 +119,9 @@ export class Journal extends Context.Service<
         return { records: records.success, bytes: data.length }
       })
 
-      const open = Effect.fn("Journal.open")(function* (partition: number) {
-        const log = logs[partition]!
+      const openOnce = Effect.fn("Journal.open")(function* (partition: number) {
+        const log = emptyLog()
+        logs[partition] = log
         log.epoch = (yield* zookeeper.set(Layout.epoch(partition), new Uint8Array())).version
         const { data } = yield* zookeeper.get(Layout.snapshot(partition))
         const info =
@@ -165,6 +162,7 @@ export class Journal extends Context.Service<
         yield* Effect.forEach(leftovers, (path) => zookeeper.delete(path), { discard: true })
         return records
       })
+      const open = (partition: number) => patiently("the journal cannot be read", openOnce(partition))
 
       /** One transaction, until it has happened: an unknown outcome is looked up, an outage waited out. */
       const transact = (operations: ReadonlyArray<Znode.Operation>, charge: number) => {
@@ -177,13 +175,9 @@ export class Journal extends Context.Service<
                 : Effect.fail(error)
             )
           )
-        return attempt.pipe(
-          Effect.tapError((error) => Effect.logWarning("the journal cannot be written", error.message)),
-          Effect.retry({
-            while: isPassing,
-            schedule: Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("2 seconds")])
-          }),
-          Effect.andThen(Effect.sync(() => bank.written(charge)))
+        return Effect.andThen(
+          patiently("the journal cannot be written", attempt),
+          Effect.sync(() => bank.written(charge))
         )
       }
 
@@ -314,7 +308,3 @@ export function* cut(records: ReadonlyArray<Uint8Array>): Generator<Uint8Array> 
   }
   yield Record.join(records.slice(from))
 }
-
-/** Whether trying again may help: the transaction is sound, and ZooKeeper is only not there. */
-const isPassing = (error: ZooKeeperError): boolean =>
-  error.reason._tag === "Unavailable" || error.reason._tag === "ConnectionLoss"

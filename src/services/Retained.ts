@@ -15,6 +15,7 @@ import { Bank } from "./Bank.ts"
 import { Configuration } from "./Configuration.ts"
 import { Journal } from "./Journal.ts"
 import * as Layout from "./Layout.ts"
+import { patiently } from "./Patience.ts"
 import { SharedClock } from "./SharedClock.ts"
 import { ZooKeeper } from "./ZooKeeper.ts"
 
@@ -72,23 +73,30 @@ export class Retained extends Context.Service<
         else expiries.set(message.topic as TopicName, message.expiresAt)
       }
 
-      for (let bucket = 0; bucket < Layout.topicBuckets; bucket++) {
-        const parent = Layout.topicBucket(bucket)
-        for (const name of yield* zookeeper.children(parent)) {
-          const path = `${parent}/${name}`
-          const message = RetainedMessage.decode((yield* zookeeper.get(path)).data)
-          taken.add(path)
-          if (Result.isFailure(message)) {
-            yield* Effect.logWarning("a retained message cannot be read and is left alone", {
-              path,
-              why: message.failure
-            })
-            continue
+      const readAll = Effect.gen(function* () {
+        const found: Array<{ readonly path: string; readonly data: Uint8Array }> = []
+        for (let bucket = 0; bucket < Layout.topicBuckets; bucket++) {
+          const parent = Layout.topicBucket(bucket)
+          for (const name of yield* zookeeper.children(parent)) {
+            const path = `${parent}/${name}`
+            found.push({ path, data: (yield* zookeeper.get(path)).data })
           }
-          keep(message.success)
-          pathOf.set(message.success.topic, path)
-          charge += RetainedMessage.cost(message.success, znodeCost)
         }
+        return found
+      })
+      for (const { path, data } of yield* patiently("the retained messages cannot be read", readAll)) {
+        const message = RetainedMessage.decode(data)
+        taken.add(path)
+        if (Result.isFailure(message)) {
+          yield* Effect.logWarning("a retained message cannot be read and is left alone", {
+            path,
+            why: message.failure
+          })
+          continue
+        }
+        keep(message.success)
+        pathOf.set(message.success.topic, path)
+        charge += RetainedMessage.cost(message.success, znodeCost)
       }
 
       /** The operation that makes the topic's znode hold what memory holds, the ones before it having happened. */
