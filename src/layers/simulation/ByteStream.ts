@@ -21,9 +21,9 @@ export interface StreamOptions {
   readonly now: () => number
 }
 
-/** The longest piece of a write that is cut on purpose, and of any. */
+/** The longest piece that is cut on purpose, in bytes, and how many are cut from one write at most. */
 const shortPiece = 24
-const longPiece = 16_384
+const cutsOfOneWrite = 3
 
 export class ByteStream {
   readonly end: End<Piece>
@@ -37,6 +37,8 @@ export class ByteStream {
   #underWay = 0
   #taken = 0
   #isClosing = false
+  /** How many pieces were cut from the write in front. */
+  #cuts = 0
 
   constructor(end: End<Piece>, options: StreamOptions) {
     this.end = end
@@ -78,12 +80,19 @@ export class ByteStream {
   #pump(): void {
     const { window, segmentation, random } = this.#options
     const hadWaiting = this.#waitingBytes > 0
-    while (this.#waiting.length > 0 && this.#underWay < window) {
+    // Not a little at a time: TCP waits until half of the window is free.
+    while (this.#waiting.length > 0 && this.#underWay <= window / 2) {
       const { bytes, writtenAt } = this.#waiting[0]!
-      const room = Math.min(bytes.length, window - this.#underWay, longPiece)
-      const length = random.chance(segmentation) ? Math.min(room, 1 + random.below(shortPiece)) : room
-      if (length === bytes.length) this.#waiting.shift()
-      else this.#waiting[0] = { bytes: bytes.subarray(length), writtenAt }
+      const room = Math.min(bytes.length, window - this.#underWay)
+      const isCut = this.#cuts < cutsOfOneWrite && random.chance(segmentation)
+      const length = isCut ? Math.min(room, 1 + random.below(shortPiece)) : room
+      if (isCut) this.#cuts++
+      if (length === bytes.length) {
+        this.#waiting.shift()
+        this.#cuts = 0
+      } else {
+        this.#waiting[0] = { bytes: bytes.subarray(length), writtenAt }
+      }
       this.#waitingBytes -= length
       this.#underWay += length
       this.end.send({ bytes: bytes.subarray(0, length), writtenAt })

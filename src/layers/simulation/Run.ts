@@ -6,19 +6,19 @@
  * healed, and has to converge: every client that is to be there comes back and gets what it is owed. Then the clients
  * clear up, and the brokers must hold what they held in the beginning: nothing.
  */
-import type { Layer } from "effect"
 import type { Event, History, Violation } from "../../domain/simulation/History.ts"
 import { ModelClient } from "../../domain/simulation/ModelClient.ts"
-import type { Plan } from "../../domain/simulation/Plan.ts"
+import { type Plan, serverHost } from "../../domain/simulation/Plan.ts"
 import { judge } from "../../domain/simulation/Promises.ts"
-import type { ZooKeeper } from "../../services/ZooKeeper.ts"
 import { BrokerHost } from "./BrokerHost.ts"
 import { worldOf } from "./ClientLinks.ts"
 import { Kernel } from "./Kernel.ts"
 import { Network } from "./Network.ts"
 import { poisoned, SimulationLeak } from "./Poison.ts"
 import type { Process } from "./Process.ts"
-import { type EnsembleFaults, strike } from "./Striking.ts"
+import { strike } from "./Striking.ts"
+import { Ensemble } from "./zookeeper/Ensemble.ts"
+import * as ZooKeeperSimulated from "./zookeeper/ZooKeeperSimulated.ts"
 
 /** What came of a plan. */
 export interface Run {
@@ -33,6 +33,10 @@ export interface Run {
 }
 
 const second = 1_000_000
+
+/** The ZooKeeper servers of a run, and the session timeout that brokers ask for. */
+const servers = [serverHost(0), serverHost(1), serverHost(2)]
+const sessionTimeoutMillis = 6_000
 
 /** How long the brokers may take to be ready in the beginning, and everything to converge after the healing. */
 const startLimit = 120 * second
@@ -66,7 +70,7 @@ class Simulation {
   readonly #network: Network
   readonly #brokers: ReadonlyArray<BrokerHost>
   readonly #clients: ReadonlyArray<ModelClient>
-  readonly #ensemble: EnsembleFaults | undefined
+  readonly #ensemble: Ensemble | undefined
   /** When a client has last sent or received anything but a ping. */
   #lastActivity = 0
 
@@ -77,8 +81,11 @@ class Simulation {
     const note = (event: Event): void => this.#note(event)
     this.kernel = kernel
     this.#network = network
-    const ensemble = undefined as ((process: Process) => Layer.Layer<ZooKeeper>) | undefined
-    this.#ensemble = undefined
+    this.#ensemble = plan.store === "ensemble" ? new Ensemble(kernel, network) : undefined
+    const ensemble =
+      this.#ensemble === undefined
+        ? undefined
+        : (process: Process) => ZooKeeperSimulated.layer(network, process, { servers, sessionTimeoutMillis })
     const surroundings = { kernel, network, plan, note, ensemble }
     this.#brokers = Array.from({ length: plan.brokers }, (_, index) => new BrokerHost(surroundings, index))
     let connections = 0
@@ -150,6 +157,7 @@ class Simulation {
     return () => {
       isHealed = true
       for (const lift of lifts) lift()
+      this.#ensemble?.heal()
     }
   }
 

@@ -4,27 +4,14 @@ import type { Fault } from "../../domain/simulation/Plan.ts"
 import type { BrokerHost } from "./BrokerHost.ts"
 import type { Kernel } from "./Kernel.ts"
 import type { Network } from "./Network.ts"
-
-/** What can be done to a ZooKeeper ensemble. Servers are numbered from 0, times are microseconds. */
-export interface EnsembleFaults {
-  /** Ends the session of a broker. */
-  readonly expire: (broker: string) => void
-  /** From now on the reply to a write is lost with this chance, and the connection with it. */
-  readonly loseReplies: (chance: number) => void
-  /** From now on a server applies what was committed that much later. */
-  readonly lag: (server: number, micros: number) => void
-  /** The leader is gone; there is another after this time. */
-  readonly loseLeader: (micros: number) => void
-  readonly kill: (server: number) => void
-  readonly restart: (server: number) => void
-}
+import type { Ensemble } from "./zookeeper/Ensemble.ts"
 
 /** What faults strike. */
 export interface Target {
   readonly kernel: Kernel
   readonly network: Network
   readonly brokers: ReadonlyArray<BrokerHost>
-  readonly ensemble: EnsembleFaults | undefined
+  readonly ensemble: Ensemble | undefined
   readonly note: (event: Event) => void
 }
 
