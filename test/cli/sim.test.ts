@@ -125,6 +125,8 @@ describe("many simulated seeds", () => {
     Effect.gen(function* () {
       const { status, out } = yield* ran("--from", "7", "--count", "3", "--seconds", "5")
       assert.strictEqual(status, 0)
+      assert.match(out[0]!, /^reached +seeds +times$/)
+      assert.match(out[1]!, /^[\w.-]+ +[123] +\d+$/)
       assert.strictEqual(out.at(-2), "seeds 7 to 9: every promise was kept")
       assert.match(out.at(-1)!, /^\d+ s simulated in \d+\.\d s: \d+\.\d seeds\/s, \d+ simulated s\/s$/)
     })

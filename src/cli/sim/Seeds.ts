@@ -55,15 +55,18 @@ const failureLines = ({ seed, violations }: Outcome, { args }: Plans): ReadonlyA
   ]
 }
 
+/** A table: how many seeds have reached it, and how often in all. */
 const reachedLines = (reached: ReadonlyMap<string, Reached>): ReadonlyArray<string> => {
-  const rows = [...reached].sort(([a], [b]) => (a < b ? -1 : 1))
-  const width = rows.reduce((most, [name]) => Math.max(most, name.length), 0)
-  return rows.length === 0
-    ? []
-    : [
-        "reached:",
-        ...rows.map(([name, { seeds, times }]) => `  ${name.padEnd(width)}  in ${seeds} seeds, ${times} times`)
-      ]
+  if (reached.size === 0) return []
+  const names = [...reached.keys()].sort()
+  const width = Math.max(...names.map((name) => name.length), "reached".length)
+  const row = (name: string, seeds: string | number, times: string | number): string =>
+    `${name.padEnd(width)}  ${String(seeds).padStart(7)}  ${String(times).padStart(9)}`
+  return [
+    row("reached", "seeds", "times"),
+    ...names.map((name) => row(name, reached.get(name)!.seeds, reached.get(name)!.times)),
+    ""
+  ]
 }
 
 /** Tells on stderr how far it is: on a terminal on one line that changes, otherwise now and then. */
