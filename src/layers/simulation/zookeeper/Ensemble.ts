@@ -68,6 +68,8 @@ interface Member {
   isFollowing: boolean
   /** How much later than the others it applies what was committed. */
   lagMicros: number
+  /** Counts how often it stood still. */
+  pauses: number
 }
 
 export class Ensemble {
@@ -115,15 +117,24 @@ export class Ensemble {
           losesReply: () => this.#random.chance(this.#replyLoss),
           committed: () => this.#committed
         }),
-        up: new Pipe(kernel, process, () => this.#hop()),
-        down: new Pipe(kernel, process, () => this.#hop() + member.lagMicros),
+        up: new Pipe(
+          kernel,
+          () => this.#leader?.server.process,
+          () => this.#hop()
+        ),
+        down: new Pipe(
+          kernel,
+          () => process,
+          () => this.#hop() + member.lagMicros
+        ),
         disk: new Pipe(
           kernel,
-          process,
+          () => process,
           () => this.#hop() + this.#random.exponential(syncMicros) + this.#slowDiskMicros
         ),
         isFollowing: false,
-        lagMicros: 0
+        lagMicros: 0,
+        pauses: 0
       }
       return member
     })
@@ -169,6 +180,33 @@ export class Ensemble {
     else this.#electSoon()
   }
 
+  /** A server stands still, until `resume`. When the others have waited for it long enough, they go on without it. */
+  pause(server: number): void {
+    const member = this.#member(server)
+    const { process } = member.server
+    if (!process.isAlive || process.isPaused) return
+    process.pause()
+    const pause = ++member.pauses
+    this.#kernel.later(syncLimit * this.#tickMicros, () => {
+      if (!process.isPaused || member.pauses !== pause) return
+      const able = this.#members.filter((other) => other.server.process.isAlive && !other.server.process.isPaused)
+      if (member !== this.#leader && able.length >= this.#quorum()) this.#detach(member)
+      else this.#abdicate()
+      if (this.#leader === undefined) this.#electSoon()
+    })
+  }
+
+  /** A server that stood still goes on. */
+  resume(server: number): void {
+    const member = this.#member(server)
+    if (!member.server.process.isPaused) return
+    if (!member.isFollowing) member.server.stopServing()
+    member.server.process.resume()
+    if (this.#leader === undefined) this.#electSoon()
+    else if (!member.isFollowing) this.#follow(member)
+    this.#commit()
+  }
+
   /** From now on a server applies what is committed so many microseconds later; 0 for as soon as it can. */
   lag(server: number, micros: number): void {
     this.#member(server).lagMicros = micros
@@ -198,7 +236,10 @@ export class Ensemble {
     this.#replyLoss = 0
     this.#slowDiskMicros = 0
     for (const member of this.#members) member.lagMicros = 0
-    this.#members.forEach((_, index) => this.restart(index))
+    this.#members.forEach((_, index) => {
+      this.restart(index)
+      this.resume(index)
+    })
   }
 
   view(): View {
@@ -278,11 +319,11 @@ export class Ensemble {
       this.#detach(member)
       const { server } = member
       if (!server.process.isAlive) continue
-      const { incarnation } = server.process
       const term = this.#epoch
-      this.#kernel.later(this.#hop(), () => {
-        if (term === this.#epoch && server.process.runs(incarnation)) server.stopServing()
-      })
+      const stop = () => {
+        if (term === this.#epoch) server.stopServing()
+      }
+      this.#kernel.later(this.#hop(), stop, server.process)
     }
   }
 
@@ -295,7 +336,7 @@ export class Ensemble {
 
   /** Those that are there choose the one that has the most on disk. */
   #elect(absent: Member | undefined): void {
-    const alive = this.#members.filter(({ server }) => server.process.isAlive)
+    const alive = this.#members.filter(({ server: { process } }) => process.isAlive && !process.isPaused)
     const present = alive.filter((member) => member !== absent)
     const voters = present.length < this.#quorum() ? alive : present
     if (voters.length < this.#quorum()) return
@@ -306,7 +347,7 @@ export class Ensemble {
 
   /** A server leads from now on. What it has on disk is committed, what only others have is gone. */
   #lead(member: Member, delay: () => number): void {
-    for (const { server } of this.#members) if (server.isServing) server.stopServing()
+    for (const { server } of this.#members) if (!server.process.isPaused) server.stopServing()
     const { logged } = member.server
     if (logged < this.#committed) throw new Error("a committed transaction is on no disk of a quorum")
     for (let at = this.#committed; at < this.#log.length; at++) {
@@ -324,7 +365,10 @@ export class Ensemble {
       this.#sessions.set(id, { timeoutMillis, deadline, owner: undefined, isClosing: false })
     }
     for (const id of this.#hosts.keys()) if (!sessions.has(id)) this.#hosts.delete(id)
-    for (const follower of this.#members) if (follower.server.process.isAlive) this.#follow(follower, delay())
+    for (const follower of this.#members) {
+      const { process } = follower.server
+      if (process.isAlive && !process.isPaused) this.#follow(follower, delay())
+    }
     for (const host of this.#toExpire) this.expire(host)
     this.#toExpire.clear()
   }
@@ -338,6 +382,8 @@ export class Ensemble {
       server.logged = this.#log.length
       member.isFollowing = true
       while (server.replica.applied < this.#committed) server.apply(this.#log.at(server.replica.applied))
+      // Only the leader counts its election as seen: who has heard of it there is refused elsewhere until a first write.
+      if (member === this.#leader) server.replica.zxid = this.#epoch * epochSize
       server.isServing = true
       this.#commit()
     }
@@ -367,7 +413,7 @@ export class Ensemble {
   #commit(): void {
     const logged = this.#members.map(({ server }) => server.logged).sort((a, b) => b - a)
     const upTo = logged[this.#quorum() - 1]!
-    if (this.#leader === undefined || upTo <= this.#committed) return
+    if (this.#leader === undefined || this.#leader.server.process.isPaused || upTo <= this.#committed) return
     for (; this.#committed < upTo; this.#committed++) {
       const entry = this.#log.at(this.#committed)
       for (const { isFollowing, down, server } of this.#members) if (isFollowing) down.send(() => server.apply(entry))
@@ -443,7 +489,8 @@ export class Ensemble {
       return
     }
     session.owner ??= server
-    if (session.owner !== server) {
+    // A session may be closed by a connection that it has left.
+    if (session.owner !== server && ask.request._tag !== "CloseSession") {
       this.#kernel.reach("zookeeper.session-moved")
       down.send(() => server.drop(connection))
       return
@@ -462,8 +509,10 @@ export class Ensemble {
   /** Twice a tick the servers tell of whom they have heard; who was not heard of for too long has expired. */
   #tick(): void {
     this.#kernel.later(this.#tickMicros / 2, () => {
-      if (this.#leader !== undefined) {
-        for (const member of this.#members) if (member.isFollowing) this.#touch(member.server)
+      if (this.#leader !== undefined && !this.#leader.server.process.isPaused) {
+        for (const { isFollowing, server } of this.#members) {
+          if (isFollowing && !server.process.isPaused) this.#touch(server)
+        }
         for (const [id, session] of this.#sessions) {
           if (session.deadline <= this.#kernel.now) this.#expireSession(id, session)
         }
@@ -497,6 +546,8 @@ const hopMicros = 200
 const tailMicros = 10_000
 /** To write a proposal to the disk, on average. */
 const syncMicros = 600
+/** After so many ticks without a word the others go on without a server (`syncLimit`). */
+const syncLimit = 10
 /** To bring a server up to date, on average. */
 const catchUpMicros = 50_000
 /** From the death of a leader to the election of the next. */

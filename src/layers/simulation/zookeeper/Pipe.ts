@@ -4,13 +4,14 @@ import type { Process } from "../Process.ts"
 
 export class Pipe {
   readonly #kernel: Kernel
-  readonly #receiver: Process
+  /** Who receives it: it waits while that process is paused, and is lost when it dies. */
+  readonly #receiver: () => Process | undefined
   /** How long the next thing takes, in microseconds. */
   readonly #delay: () => number
   #underWay: Array<() => void> = []
   #lastArrival = 0
 
-  constructor(kernel: Kernel, receiver: Process, delay: () => number) {
+  constructor(kernel: Kernel, receiver: () => Process | undefined, delay: () => number) {
     this.#kernel = kernel
     this.#receiver = receiver
     this.#delay = delay
@@ -23,7 +24,7 @@ export class Pipe {
     const sent = this.#underWay
     sent.push(arrive)
     // Whichever event of a time comes first, it brings what was sent first.
-    this.#kernel.later(this.#lastArrival - now, () => sent.shift()?.(), this.#receiver)
+    this.#kernel.later(this.#lastArrival - now, () => sent.shift()?.(), this.#receiver())
   }
 
   /** It breaks: what is under way is lost. */

@@ -38,7 +38,7 @@ export class Replica {
   readonly sessions = new Map<SessionId, number>()
   /** How many transactions were applied. */
   applied = 0
-  /** The number of the last one. */
+  /** The number of the last one; at a leader also that of its own election, until there is a first one after it. */
   zxid = 0
 
   /** Applies the next transaction. */
