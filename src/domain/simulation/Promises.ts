@@ -1,10 +1,21 @@
 /** All promises that histories are held to (docs/guarantees.md), and the judgement of a history by them. */
 import type { Promised } from "./Account.ts"
 import type { History, Violation } from "./History.ts"
+import { liveness } from "./promises/Liveness.ts"
+import { nothingLeaks } from "./promises/NothingLeaks.ts"
+import { oneConnection } from "./promises/OneConnection.ts"
+import { sessionPresent } from "./promises/SessionPresent.ts"
+import { wireMonitor } from "./promises/WireMonitor.ts"
 import { reconstruct } from "./Reconstruction.ts"
 
 /** The checks by name. One check may know several violations. */
-export const promises: Readonly<Record<string, Promised>> = {}
+export const promises: Readonly<Record<string, Promised>> = {
+  wireMonitor,
+  oneConnection,
+  sessionPresent,
+  liveness,
+  nothingLeaks
+}
 
 /** Judges a history by all promises. A pure function; violations come in the order of their times. */
 export const judge = (history: History): ReadonlyArray<Violation> => {
