@@ -13,10 +13,12 @@ import { ZooKeeper, type ZooKeeperError } from "./ZooKeeper.ts"
 const CapitalJson = Schema.fromJsonString(Capital)
 /** A lease as its znode holds it. Each broker that takes the lease over counts its `incarnation` up. */
 const StoredLease = Schema.fromJsonString(Schema.Struct({ ...Lease.fields, incarnation: Schema.Natural }))
-const decodeLease = (data: Uint8Array) => Schema.decodeEffect(StoredLease)(Buffer.from(data).toString())
+const decodeStored = Schema.decodeEffect(StoredLease)
+const encodeStored = Schema.encodeSync(StoredLease)
+const decodeLease = (data: Uint8Array) => decodeStored(Buffer.from(data).toString())
 
 const encodeLease = (lease: Lease, incarnation: number): Uint8Array =>
-  Buffer.from(Schema.encodeSync(StoredLease)({ ...lease, incarnation }))
+  Buffer.from(encodeStored({ ...lease, incarnation }))
 
 /** Somebody else has written in between. */
 const isOvertaken = (error: { readonly _tag: string }): boolean =>

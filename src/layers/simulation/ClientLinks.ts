@@ -51,7 +51,7 @@ const open = ({ kernel, plan }: Shared, end: End<Piece>, broker: string, events:
   const link: Link = {
     broker,
     write: (bytes) => {
-      if (!isOver) stream.write(Buffer.from(bytes))
+      if (!isOver) stream.write(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
     },
     close: () => {
       isOver = true

@@ -62,7 +62,7 @@ const adapt = (
   const socket: Socket = {
     remoteAddress: end.peer.host,
     write: (buffers) => {
-      for (const buffer of buffers) stream.write(Buffer.from(buffer))
+      for (const buffer of buffers) stream.write(Buffer.from(buffer.buffer, buffer.byteOffset, buffer.length))
     },
     buffered: () => stream.waiting,
     pause: () => end.pause(),
