@@ -11,18 +11,24 @@ export class SharedClock extends Context.Service<
     readonly now: () => number
   }
 >()("mqttzoo/services/SharedClock") {
-  /** The clock of this process: for one broker alone, which has nobody to disagree with. It never goes back. */
+  /**
+   * The clock of this process: for one broker alone, which has nobody to disagree with. It follows the wall clock when
+   * that is set forward. When that is set back it goes on as it went: going back, or standing still until the wall clock
+   * has caught up, would leave every deadline waiting.
+   */
   static readonly layerLocal = Layer.effect(
     SharedClock,
     Effect.gen(function* () {
       const clock = yield* Clock.Clock
-      let latest = 0
-      return SharedClock.of({
-        now: () => {
-          latest = Math.max(latest, clock.currentTimeMillisUnsafe())
-          return latest
-        }
-      })
+      const elapsed = () => Number(clock.monotonicTimeNanosUnsafe() / 1_000_000n)
+      let beginning = -Infinity
+      const now = (): number => {
+        const sinceStart = elapsed()
+        beginning = Math.max(beginning, clock.currentTimeMillisUnsafe() - sinceStart)
+        return beginning + sinceStart
+      }
+      now()
+      return SharedClock.of({ now })
     })
   )
 }
