@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { existsSync } from "node:fs"
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { connect, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -134,10 +134,12 @@ export class RealEnsemble {
     await exited
   }
 
-  /** Stops a server without ending it: its connections stay, and nothing is answered. */
-  pause(server: number): void {
-    this.#servers[server]!.process!.kill("SIGSTOP")
+  /** Stops a server without ending it: its connections stay. When it returns, all of its threads stand still. */
+  async pause(server: number): Promise<void> {
+    const child = this.#servers[server]!.process!
+    child.kill("SIGSTOP")
     this.#servers[server]!.isPaused = true
+    while (!(await standsStill(child.pid!))) await pause(1)
   }
 
   /** Lets a paused server go on. */
@@ -208,6 +210,13 @@ const quorum = ["initLimit=20", "syncLimit=10"]
 
 const runs = (child: ChildProcess | undefined): boolean =>
   child !== undefined && child.exitCode === null && child.signalCode === null
+
+const standsStill = async (pid: number): Promise<boolean> => {
+  for (const thread of await readdir(`/proc/${pid}/task`)) {
+    if (!/^State:\tT/m.test(await readFile(`/proc/${pid}/task/${thread}/status`, "utf8"))) return false
+  }
+  return true
+}
 
 const fourLetterWord = (host: string, port: number, word: string): Promise<string> =>
   new Promise((resolve) => {

@@ -56,63 +56,79 @@ export interface Outcome {
 
 /** Runs a script; rejects when a client does not get its session, or waits for what does not come. */
 export const run = async ({ steps }: Script, subject: Subject): Promise<Outcome> => {
-  const seen: Array<Seen> = []
-  const names = new Map<SessionId, string>()
-  let watchStarted = subject.now()
-  for (const step of steps) {
-    switch (step._tag) {
-      case "Open": {
-        await subject.open(step.client, step.at, step.timeout)
-        const opened = await subject.next(step.client)
-        if (opened._tag !== "Connected") throw new Error(`${step.client} does not get a session: ${opened._tag}`)
-        names.set(opened.session, step.client)
-        break
-      }
-      case "Attach":
-        seen.push({ step, expected: [step.sees], observations: [await attach(step, subject)] })
-        break
-      case "Send":
-        await subject.send(step.client, step.requests)
-        break
-      case "Ask": {
-        await subject.send(step.client, step.requests)
-        const observations = await repliesOf(step.client, step.requests.length, subject)
-        seen.push({ step, expected: step.sees, observations })
-        break
-      }
-      case "Await": {
-        const observations: Array<Observation> = []
-        while (observations.length < step.sees.length) observations.push(await subject.next(step.client))
-        seen.push({ step, expected: step.sees, observations })
-        break
-      }
-      case "Nothing": {
-        const observations = subject.hasNext(step.client) ? [await subject.next(step.client)] : []
-        seen.push({ step, expected: [], observations })
-        break
-      }
-      case "Drop":
-        await subject.drop(step.client)
-        break
-      case "Fault":
-        await subject.fault(step.fault, step.at)
-        break
-      case "StartWatch":
-        watchStarted = subject.now()
-        break
-      case "Elapse":
-        await subject.elapse(step.milliseconds)
-        break
-      case "AtLeast":
-        if (subject.now() - watchStarted < step.milliseconds) {
-          throw new Error(
-            `${subject.now() - watchStarted} ms have passed, which should be ${step.milliseconds} at least`
-          )
-        }
-        break
+  const play: Play = { subject, seen: [], names: new Map(), watchStarted: subject.now() }
+  for (const [at, step] of steps.entries()) {
+    try {
+      await perform(step, play)
+    } catch (error) {
+      throw new Error(`at step ${at + 1}, ${show(step)}`, { cause: error })
     }
   }
-  return outcomeOf(seen, names)
+  return outcomeOf(play.seen, play.names)
+}
+
+/** A script under way. */
+interface Play {
+  readonly subject: Subject
+  readonly seen: Array<Seen>
+  /** By session, the client that opened it. */
+  readonly names: Map<SessionId, string>
+  watchStarted: number
+}
+
+const show = (step: Step): string =>
+  JSON.stringify(step, (_, value: unknown) => (Buffer.isBuffer(value) ? value.toString() : value))
+
+const perform = async (step: Step, play: Play): Promise<void> => {
+  const { subject, seen, names } = play
+  switch (step._tag) {
+    case "Open": {
+      await subject.open(step.client, step.at, step.timeout)
+      const opened = await subject.next(step.client)
+      if (opened._tag !== "Connected") throw new Error(`${step.client} does not get a session: ${opened._tag}`)
+      names.set(opened.session, step.client)
+      break
+    }
+    case "Attach":
+      seen.push({ step, expected: [step.sees], observations: [await attach(step, subject)] })
+      break
+    case "Send":
+      await subject.send(step.client, step.requests)
+      break
+    case "Ask": {
+      await subject.send(step.client, step.requests)
+      const observations = await repliesOf(step.client, step.requests.length, subject)
+      seen.push({ step, expected: step.sees, observations })
+      break
+    }
+    case "Await": {
+      const observations: Array<Observation> = []
+      while (observations.length < step.sees.length) observations.push(await subject.next(step.client))
+      seen.push({ step, expected: step.sees, observations })
+      break
+    }
+    case "Nothing": {
+      // Thrown at once: what comes too early does not come later, and a script would wait for it.
+      if (subject.hasNext(step.client)) throw new Error(`there came ${JSON.stringify(await subject.next(step.client))}`)
+      break
+    }
+    case "Drop":
+      await subject.drop(step.client)
+      break
+    case "Fault":
+      await subject.fault(step.fault, step.at)
+      break
+    case "StartWatch":
+      play.watchStarted = subject.now()
+      break
+    case "Elapse":
+      await subject.elapse(step.milliseconds)
+      break
+    case "AtLeast": {
+      const passed = subject.now() - play.watchStarted
+      if (passed < step.milliseconds) throw new Error(`${passed} ms have passed, not ${step.milliseconds}`)
+    }
+  }
 }
 
 const attach = async (step: Extract<Step, { _tag: "Attach" }>, subject: Subject): Promise<Observation> => {
