@@ -41,7 +41,8 @@ const leftOpen = (account: Account, earlier: Connection, later: Connection): Vio
   const since = Math.max(confirmedAt(later), healedAt ?? 0)
   const limit = since + (healedAt === undefined ? patientClosingLimit : closingLimit)
   if (limit > account.endsAt || (earlier.closed?.at ?? Infinity) <= limit) return undefined
-  if (isStruck(account, since, limit)) return undefined
+  // The end that a broker has sent may be lost for good when its machine dies, or gives up sending it again.
+  if (isStruck(account, earlier.openedAt, limit)) return undefined
   const detail = `connection ${earlier.number} of ${earlier.client} was not closed within ${seconds(limit - since)}, though connection ${later.number} had taken over at ${seconds(confirmedAt(later))} [MQTT-3.1.4-3]`
   return { promise: "old-connection-open", at: limit, detail }
 }

@@ -52,6 +52,9 @@ const blames: ReadonlySet<number> = new Set([0x80, 0x81, 0x82, 0x84, 0x85, 0x8f,
 /** The same for the CONNACK of MQTT 3.1.1: unacceptable protocol version, identifier rejected. */
 const returnCodesThatBlame: ReadonlySet<number> = new Set([1, 2])
 
+/** Microseconds in which a packet that has come may not have been looked at yet. */
+const justTaken = 300_000
+
 const hex = (code: number): string => `0x${code.toString(16).padStart(2, "0")}`
 
 /** Takes one connection's packets in the order in which its broker took and wrote them. */
@@ -84,8 +87,8 @@ class Monitor {
   #isResumed = false
   /** PUBRECs that wait for their PUBREL, in their order. */
   readonly #pubRecs: Array<number> = []
-  /** When the broker took the last packet. */
-  #lastTaken: number | undefined
+  /** When the broker took packets. */
+  readonly #takenAt: Array<number> = []
 
   constructor(account: Account, connection: Connection, memory: ClientMemory) {
     this.#account = account
@@ -100,7 +103,7 @@ class Monitor {
 
   /** The client's packet has come. */
   take({ packet, at, takenAt }: SentPacket): void {
-    this.#lastTaken = takenAt ?? at
+    this.#takenAt.push(takenAt ?? at)
     switch (packet._tag) {
       case "Connect": {
         this.#phase = "connecting"
@@ -428,9 +431,11 @@ class Monitor {
   /** A broker may lose patience after one and a half times the Keep Alive, not before [MQTT-3.1.2-22]. */
   #judgeKeepAlive(): void {
     const { connect, connack } = this.#connection
-    if (connect === undefined || this.#lastTaken === undefined || !this.#account.isOmniscient) return
+    // A broker that was paused may look at its clock before it looks at what has come meanwhile.
+    const last = this.#takenAt.findLast((taken) => taken <= this.#at - justTaken)
+    if (connect === undefined || last === undefined || !this.#account.isOmniscient) return
     const keepAlive = connack?.packet.properties?.serverKeepAlive ?? connect.packet.keepAlive
-    const passed = this.#account.clock.atMost(this.#lastTaken, this.#at)
+    const passed = this.#account.clock.atMost(last, this.#at)
     if (keepAlive > 0 && passed >= keepAlive * 1_500_000) return
     const seconds = (passed / 1_000_000).toFixed(3)
     const detail = `DISCONNECT for its Keep Alive of ${keepAlive} s, ${seconds} s after its last packet [MQTT-3.1.2-22]`

@@ -68,5 +68,6 @@ describe("one connection", () => {
     assertBroken(healed().event(closed).at(60_000).phase("cleared"))
     const cut = { _tag: "cut", at: 0, duration: 1, from: "c", to: "broker-1", oneWay: false } as const
     assertBroken(healed().at(2_000).struck(cut).at(60_000).phase("cleared"))
+    assertBroken(healed().at(50).struck(cut).at(150).lifted(cut).at(60_000).phase("cleared"))
   })
 })

@@ -235,6 +235,9 @@ describe("the wire monitor", () => {
       "keep-alive",
       c(9).sent("c", pingReq).received("c", pingResp).at(20_000).received("c", disconnect(0x8d))
     )
+    const paused = () => c(16).sent("c", pingReq)
+    assertKept(paused().received("c", disconnect(0x8d)))
+    assertBroken("keep-alive", paused().at(16_500).received("c", disconnect(0x8d)))
     assertKept(c(10).jumped(5_000).at(11_000).received("c", disconnect(0x8d)))
   })
 
