@@ -107,8 +107,8 @@ export interface Sending {
   readonly connection: Connection
   readonly sent: SentPacket<Publish>
   readonly at: number
-  /** When its PUBACK or PUBREC was received on the same connection, and with which reason code. */
-  answer: { readonly at: number; readonly reasonCode: number } | undefined
+  /** Its PUBACK or PUBREC, which came on the same connection. */
+  answer: { readonly at: number; readonly writtenAt: number | undefined; readonly reasonCode: number } | undefined
   /**
    * Which exchange of the protocol it belongs to: sendings with the same number are one message to a broker that tells
    * duplicates at QoS 2. Counts from 0 within a publication.
@@ -148,6 +148,11 @@ export interface Delivery {
   readonly connection: Connection
   /** Undefined when the PUBLISH came before a CONNACK. */
   readonly session: Session | undefined
+  /**
+   * Whether the client took notice of it: it had not opened a newer connection yet, and the broker had not said on this
+   * one that it is over. What nobody heard is not acknowledged, and is owed still.
+   */
+  readonly isHeard: boolean
   readonly packet: Publish
   /** With the broker's topic alias resolved. Undefined: the alias was never set. */
   readonly topic: string | undefined
@@ -202,6 +207,8 @@ export interface Account {
   readonly isOmniscient: boolean
   /** The time of the last event. */
   readonly endsAt: number
+  /** The subscriptions of a session whose filters match a topic, shared ones as well, and that were not refused. */
+  readonly matching: (session: Session, topic: string) => ReadonlyArray<Subscription>
   /** Whether a filter without `$share/` matches a topic. */
   readonly isMatch: (filter: string, topic: string) => boolean
 }

@@ -6,10 +6,24 @@ import { nothingLeaks } from "./promises/NothingLeaks.ts"
 import { oneConnection } from "./promises/OneConnection.ts"
 import { sessionPresent } from "./promises/SessionPresent.ts"
 import { wireMonitor } from "./promises/WireMonitor.ts"
+import { acknowledged } from "./promises/Acknowledged.ts"
+import { content } from "./promises/Content.ts"
+import { exactlyOnce } from "./promises/ExactlyOnce.ts"
+import { expiry } from "./promises/Expiry.ts"
+import { order } from "./promises/Order.ts"
+import { sharedGroups } from "./promises/SharedGroups.ts"
+import { unsubscribed } from "./promises/Unsubscribed.ts"
 import { reconstruct } from "./Reconstruction.ts"
 
 /** The checks by name. One check may know several violations. */
 export const promises: Readonly<Record<string, Promised>> = {
+  acknowledged,
+  content,
+  exactlyOnce,
+  expiry,
+  order,
+  sharedGroups,
+  unsubscribed,
   wireMonitor,
   oneConnection,
   sessionPresent,

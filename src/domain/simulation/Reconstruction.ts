@@ -38,6 +38,8 @@ interface Reading {
   readonly deliveries: Map<number, Delivery>
   /** SUBSCRIBE and UNSUBSCRIBE that were sent before the CONNACK came. */
   early: Array<SentPacket<Subscribe> | SentPacket<Unsubscribe>>
+  /** Whether the broker has sent DISCONNECT. */
+  isDismissed: boolean
 }
 
 /** What is remembered of a session only while the history is read. */
@@ -175,7 +177,8 @@ class Reader {
       subscribes: new Map(),
       unsubscribes: new Map(),
       deliveries: new Map(),
-      early: []
+      early: [],
+      isDismissed: false
     })
     const others = this.connectionsOf.get(event.client)
     if (others === undefined) this.connectionsOf.set(event.client, [connection])
@@ -223,7 +226,7 @@ class Reader {
       case "PubRec": {
         const waiting = reading.sendings.get(packet.packetId)
         if (waiting === undefined || waiting.sending.answer !== undefined) return
-        waiting.sending.answer = { at, reasonCode: packet.reasonCode }
+        waiting.sending.answer = { at, writtenAt, reasonCode: packet.reasonCode }
         if (packet.reasonCode >= 0x80) waiting.publication.isRefused = true
         else waiting.publication.acknowledgedAt ??= at
         return
@@ -233,7 +236,7 @@ class Reader {
       case "UnsubAck":
         return this.unsuback(reading, at, packet.packetId, packet.reasonCodes)
       case "PubRel": {
-        if (connection.session === undefined) return
+        if (connection.session === undefined || !this.isHeard(reading)) return
         const { unreleased } = this.sessionReadings.get(connection.session)!
         const delivery = unreleased.get(packet.packetId)
         if (delivery !== undefined) delivery.releasedAt ??= at
@@ -242,6 +245,9 @@ class Reader {
       }
       case "Publish":
         return this.delivered(reading, at, writtenAt, packet)
+      case "Disconnect":
+        reading.isDismissed = true
+        return
       default:
         return
     }
@@ -398,7 +404,7 @@ class Reader {
       sent,
       at: sent.at,
       answer: undefined,
-      exchange: exchangeOf(publication, connection, packet.packetId)
+      exchange: exchangeOf(publication, connection, packet)
     }
     publication.sendings.push(sending)
     if (packet.qos > 0) reading.sendings.set(packet.packetId, { publication, sending })
@@ -445,6 +451,11 @@ class Reader {
     )
   }
 
+  /** Whether the client takes notice of what comes on this connection. */
+  isHeard({ connection, isDismissed }: Reading): boolean {
+    return this.connectionsOf.get(connection.client)!.at(-1) === connection && !isDismissed
+  }
+
   delivered(reading: Reading, at: number, writtenAt: number | undefined, packet: Publish): void {
     const { connection } = reading
     const { session } = connection
@@ -455,6 +466,7 @@ class Reader {
       order: this.deliveries.length,
       connection,
       session,
+      isHeard: this.isHeard(reading),
       packet,
       topic: topicOf(packet, reading.aliasesReceived),
       id,
@@ -473,7 +485,11 @@ class Reader {
 }
 
 /** The number of the exchange that the next sending belongs to. */
-const exchangeOf = (publication: Publication, connection: Connection, packetId: number): number => {
+const exchangeOf = (
+  publication: Publication,
+  connection: Connection,
+  { packetId, dup: isRepeated }: Publish
+): number => {
   const last = publication.sendings.at(-1)
   if (last === undefined) return 0
   const { session } = connection
@@ -484,8 +500,26 @@ const exchangeOf = (publication: Publication, connection: Connection, packetId: 
     !session.isUncertain &&
     !session.doubts.some((doubt) => doubt >= last.at) &&
     last.sent.packet.packetId === packetId &&
-    last.answer === undefined
+    // A repeated PUBLISH has DUP; one that was refused, or answered and begun anew, is another exchange.
+    (last.answer === undefined || (isRepeated && last.answer.reasonCode < 0x80))
   return isSame ? last.exchange : last.exchange + 1
+}
+
+/** Finds the subscriptions that match a topic, and remembers them. */
+const makeMatching = (isMatch: Account["isMatch"]): Account["matching"] => {
+  const bySession = new Map<Session, Map<string, ReadonlyArray<Subscription>>>()
+  return (session, topic) => {
+    let byTopic = bySession.get(session)
+    if (byTopic === undefined) bySession.set(session, (byTopic = new Map()))
+    let found = byTopic.get(topic)
+    if (found === undefined) {
+      found = session.subscriptions.filter(({ inner, reasonCode }) => {
+        return (reasonCode === undefined || reasonCode < 0x80) && isMatch(inner, topic)
+      })
+      byTopic.set(topic, found)
+    }
+    return found
+  }
 }
 
 /** Reads a history. Near-linear in its length. */
@@ -502,6 +536,7 @@ export const reconstruct = (history: History): Account => {
     if (delivery.name !== undefined) delivery.publication = publications.get(delivery.name)
   }
   const { phases } = reader
+  const isMatch = makeMatcher()
   return {
     history,
     connections: Array.from(reader.connections.values(), ({ connection }) => connection),
@@ -519,6 +554,7 @@ export const reconstruct = (history: History): Account => {
     clock,
     isOmniscient,
     endsAt: history.at(-1)?.at ?? 0,
-    isMatch: makeMatcher()
+    matching: makeMatching(isMatch),
+    isMatch
   }
 }
