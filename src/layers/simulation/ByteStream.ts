@@ -29,6 +29,8 @@ export class ByteStream {
   readonly end: End<Piece>
   /** Called when nothing waits at the sender any more. */
   whenEmpty: () => void = () => {}
+  /** Called when everything that was written before `close` has been sent, and the end after it. */
+  whenClosed: () => void = () => {}
   /** Called when the reader has taken bytes, with how many it has taken in all. */
   whenTaken: (total: number) => void = () => {}
   readonly #options: StreamOptions
@@ -98,7 +100,9 @@ export class ByteStream {
       this.end.send({ bytes: bytes.subarray(0, length), writtenAt })
     }
     if (this.#waiting.length > 0) return
-    if (this.#isClosing) this.end.close()
-    else if (hadWaiting) this.whenEmpty()
+    if (this.#isClosing) {
+      this.end.close()
+      this.whenClosed()
+    } else if (hadWaiting) this.whenEmpty()
   }
 }

@@ -328,21 +328,24 @@ export class Network {
     const owner = typeof from === "string" ? undefined : from
     const host = typeof from === "string" ? from : from.name
     let isAnswered = false
+    let here: End<M> | undefined
     const answer = (end: End<M> | undefined): void => {
-      if (isAnswered) {
-        end?.reset()
-        return
-      }
+      if (isAnswered) return
       isAnswered = true
       this.#kernel.later(0, () => dialled(end), owner)
     }
-    this.#kernel.later(dialTimeout, () => answer(undefined))
+    this.#kernel.later(dialTimeout, () => {
+      // The other side may have accepted, and its answer did not get through.
+      if (!isAnswered) here?.vanish()
+      answer(undefined)
+    })
     this.#kernel.later(this.latency(host, to), () => {
-      if (this.isCut(host, to) || this.isOff(to)) return
+      if (isAnswered || this.isCut(host, to) || this.isOff(to)) return
       const listener = this.#listeners.get(`${to}:${port}`)
-      const isListening = listener !== undefined && listener.process.runs(listener.incarnation)
-      const here = isListening ? new End<M>(this, host, owner) : undefined
-      if (here !== undefined) this.#accept(here, listener!)
+      if (listener !== undefined && listener.process.runs(listener.incarnation)) {
+        here = new End<M>(this, host, owner)
+        this.#accept(here, listener)
+      }
       this.#kernel.later(this.latency(to, host), () => {
         if (!this.isCut(to, host)) answer(here)
       })

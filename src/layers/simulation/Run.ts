@@ -125,11 +125,12 @@ class Simulation {
     if (!this.#until(convergenceLimit, "the run to converge", () => this.#hasConverged())) return
 
     this.#phase("cleared")
-    this.#clearRetained()
+    // The observer last: the end of the others' sessions may bring Wills, and those may be retained.
+    const [observer, ...others] = this.#clients
+    if (!this.#clear(others)) return
+    this.#clearRetained(observer!)
     if (!this.#until(convergenceLimit, "the retained messages to be cleared", () => this.#hasConverged())) return
-    for (const client of this.#clients) client.clear()
-    const areGone = () => this.#clients.every(({ isGone }) => isGone) && this.#isQuiet()
-    if (!this.#until(convergenceLimit, "the clients to be gone", areGone)) return
+    if (!this.#clear([observer!])) return
     this.#snapshot("end")
   }
 
@@ -161,7 +162,14 @@ class Simulation {
     }
   }
 
-  #clearRetained(): void {
+  #clear(clients: ReadonlyArray<ModelClient>): boolean {
+    for (const client of clients) client.clear()
+    const areGone = () => clients.every(({ isGone }) => isGone) && this.#isQuiet()
+    return this.#until(convergenceLimit, "the clients to be gone", areGone)
+  }
+
+  /** Has a client clear every topic that a retained message may stand at. */
+  #clearRetained(client: ModelClient): void {
     const topics = new Set<string>()
     for (const event of this.history) {
       if (event._tag !== "Sent") continue
@@ -170,7 +178,7 @@ class Simulation {
       if (packet._tag === "Connect" && packet.will?.retain === true) topics.add(packet.will.topic)
     }
     for (const topic of topics) {
-      this.#clients[0]!.perform({ _tag: "Publish", at: 0, topic, qos: 1, retain: true, bytes: 0, alias: false })
+      client.perform({ _tag: "Publish", at: 0, topic, qos: 1, retain: true, bytes: 0, alias: false })
     }
   }
 

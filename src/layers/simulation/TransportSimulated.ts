@@ -81,9 +81,13 @@ const adapt = (
       if (!isClosed) events.data(bytes)
     },
     closed: (how) => {
+      if (how === "reset") {
+        closed()
+        return
+      }
       // The peer has ended its stream: what waits for it still goes out, and then our side ends, too.
-      if (how === "end") stream.close()
-      closed()
+      stream.whenClosed = closed
+      stream.close()
     }
   }
 }
