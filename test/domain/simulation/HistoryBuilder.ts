@@ -197,6 +197,12 @@ class HistoryBuilder {
     })
   }
 
+  /** Opens one more connection and sends nothing on it; what follows still acts on the one before. */
+  reopened(client: string): this {
+    const connection = this.#connections++
+    return this.event({ _tag: "Opened", at: this.#now, connection, client, broker: "broker-1", version: 5 })
+  }
+
   #will(client: string, connection: number, version: ProtocolVersion, options: WillOptions): Will {
     const properties = {
       ...(options.delay !== undefined && { willDelayInterval: options.delay }),

@@ -84,7 +84,9 @@ const complaintOf = (
   // A repeated PUBLISH begins its life anew: its latest sending decides.
   const sendings = publication.sendings.filter((sending) => mayBeTaken(sending, account, written))
   const latest = Math.max(...sendings.map(reach))
-  const passed = latest === Infinity ? 0 : account.clock.atLeast(latest, written - (account.isOmniscient ? 0 : latency))
+  // Of what is not known at all, none may have passed; or less, if the clock was put back.
+  const since = Math.min(latest, written)
+  const passed = account.clock.atLeast(since, account.isOmniscient ? written : Math.max(since, written - latency))
   const life = expiry * 1_000_000 + tolerance
   if (!packet.dup && passed > life) {
     return [
@@ -93,15 +95,17 @@ const complaintOf = (
     ]
   }
   if (remaining === undefined) return undefined
-  if (remaining > expiry) return ["expiry-wrong", `is good for ${remaining} s and was sent with ${expiry} s`]
+  if (remaining > expiry && passed >= 0) {
+    return ["expiry-wrong", `is good for ${remaining} s and was sent with ${expiry} s`]
+  }
   if (remaining > 0 && remaining * 1_000_000 + passed > life) {
-    const since = (passed / 1_000_000).toFixed(1)
-    return ["expiry-wrong", `is good for ${remaining} s, of ${expiry} s at least ${since} s have passed [MQTT-3.3.2-6]`]
+    const time = (passed / 1_000_000).toFixed(1)
+    return ["expiry-wrong", `is good for ${remaining} s, of ${expiry} s at least ${time} s have passed [MQTT-3.3.2-6]`]
   }
   const most = account.clock.atMost(takenFrom(account, publication), written)
   if (remaining * 1_000_000 + most + tolerance < expiry * 1_000_000) {
-    const since = (most / 1_000_000).toFixed(1)
-    return ["expiry-wrong", `is good for ${remaining} s, of ${expiry} s at most ${since} s have passed [MQTT-3.3.2-6]`]
+    const time = (most / 1_000_000).toFixed(1)
+    return ["expiry-wrong", `is good for ${remaining} s, of ${expiry} s at most ${time} s have passed [MQTT-3.3.2-6]`]
   }
   return undefined
 }
