@@ -95,7 +95,10 @@ export type Step =
   | { readonly _tag: "Elapse"; readonly milliseconds: number }
   | { readonly _tag: "AtLeast"; readonly milliseconds: number }
 
-/** How to attach: once; until a server takes the client; once, pretending to have seen what nobody has written yet. */
+/**
+ * How to attach: once; until a server takes the client, as one refuses a client that has seen more than it has itself;
+ * once, pretending to have seen what nobody has written yet.
+ */
 export type AttachHow = "once" | "patiently" | "from the future"
 
 /** kill: `kill -9`. pause: it stands still, its connections stay. resume ends a pause, restart a death. */
@@ -127,22 +130,15 @@ export const opens = (client: string, at: Role = "leader", timeout: number = lon
 
 /**
  * A client connects and goes on with the session of a former one, whose own connection it leaves alone. It says what
- * the session has seen so far, and sees this.
+ * the session has seen so far, and sees this; it tries until the server takes it, unless it shall be refused.
  */
 export const attaches = (
   client: string,
   former: string,
   at: Role,
   sees: Expectation,
-  how: AttachHow = "once"
-): Step => ({
-  _tag: "Attach",
-  client,
-  former,
-  at,
-  how,
-  sees
-})
+  how: AttachHow = sees === "Disconnected" ? "once" : "patiently"
+): Step => ({ _tag: "Attach", client, former, at, how, sees })
 
 /**
  * A client sends requests at once and waits for all replies, or the end of the connection. It sees this: what came

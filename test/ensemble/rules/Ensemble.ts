@@ -3,6 +3,7 @@ import {
   asks,
   attaches,
   awaits,
+  close,
   create,
   drops,
   elapse,
@@ -37,7 +38,7 @@ export const ensembleRules = [
     asks("A", set("/a", "1"), "set czxid 1 mzxid 2 version 1 bytes 1"),
     drops("A"),
     resume("first"),
-    attaches("A2", "A", "first", "connected as A", "patiently"),
+    attaches("A2", "A", "first", "connected as A"),
     asks("A2", get("/a"), "'1' czxid 1 mzxid 2 version 1 bytes 1")
   ),
 
@@ -71,6 +72,33 @@ export const ensembleRules = [
   ),
 
   script(
+    "what a client asked of a server that stood still is refused later, when its session has moved meanwhile",
+    opens("A", "first"),
+    asks("A", create("/a", "old"), "created /a czxid 1 bytes 3"),
+    pause("first"),
+    sends("A", set("/a", "late")),
+    attaches("A2", "A", "second", "connected as A"),
+    asks("A2", [sync("/a"), get("/a")], "synced", "'old' czxid 1 bytes 3"),
+    resume("first"),
+    awaits("A", "Disconnected"),
+    asks("A2", [sync("/a"), get("/a")], "synced", "'old' czxid 1 bytes 3")
+  ),
+
+  script(
+    "what a client asked of a server that stood still is refused later, when its session has ended meanwhile",
+    opens("A", "first"),
+    opens("B"),
+    asks("A", create("/p"), "created /p czxid 1"),
+    pause("first"),
+    sends("A", create("/p/e", "", "Ephemeral")),
+    attaches("A2", "A", "second", "connected as A"),
+    asks("A2", close, "closed"),
+    resume("first"),
+    awaits("A", "Disconnected"),
+    asks("B", [sync("/p"), exists("/p")], "synced", "czxid 1")
+  ),
+
+  script(
     "when a follower dies, only its clients are disconnected, and their sessions go on elsewhere",
     opens("A", "first"),
     opens("B", "second"),
@@ -83,7 +111,7 @@ export const ensembleRules = [
     attaches("A2", "A", "second", "connected as A"),
     asks("A2", exists("/e"), "czxid 1 of A"),
     restart("first"),
-    attaches("A3", "A", "first", "connected as A", "patiently"),
+    attaches("A3", "A", "first", "connected as A"),
     asks("A3", exists("/e"), "czxid 1 of A")
   ),
 
@@ -106,6 +134,20 @@ export const ensembleRules = [
   ),
 
   script(
+    "without a quorum no server takes a client, and sessions go on when there is one again",
+    opens("A"),
+    asks("A", create("/e", "", "Ephemeral"), "created /e czxid 1 of A"),
+    kill("first"),
+    kill("second"),
+    awaits("A", "Disconnected"),
+    attaches("A2", "A", "leader", "Disconnected"),
+    restart("first"),
+    attaches("A3", "A", "leader", "connected as A"),
+    asks("A3", exists("/e"), "czxid 1 of A"),
+    restart("second")
+  ),
+
+  script(
     "a write that its leader did not live to acknowledge has happened for all or for nobody",
     opens("A"),
     opens("B"),
@@ -119,14 +161,14 @@ export const ensembleRules = [
     awaits("A", "Disconnected"),
     resume("first"),
     resume("second"),
-    attaches("A2", "A", "first", "connected as A", "patiently"),
+    attaches("A2", "A", "first", "connected as A"),
     asks("A2", [sync("/a"), get("/a")], "synced", either),
-    attaches("A3", "A", "second", "connected as A", "patiently"),
+    attaches("A3", "A", "second", "connected as A"),
     asks("A3", [sync("/a"), get("/a")], "synced", either),
     // A server that joins takes no client that has seen the election, before there is a first write after it.
     asks("A3", multi(create("/b")), "[created /b]"),
     restart("leader"),
-    attaches("A4", "A", "leader", "connected as A", "patiently"),
+    attaches("A4", "A", "leader", "connected as A"),
     asks("A4", [sync("/a"), get("/a")], "synced", either)
   ),
 
@@ -143,8 +185,8 @@ export const ensembleRules = [
     kill("leader"),
     awaits("A", "Disconnected"),
     awaits("B", "Disconnected"),
-    attaches("A2", "A", "second", "connected as A", "patiently"),
-    attaches("B2", "B", "first", "connected as B", "patiently"),
+    attaches("A2", "A", "second", "connected as A"),
+    attaches("B2", "B", "first", "connected as B"),
     asks("B2", [sync("/s"), exists("/s", "watch"), exists("/a")], "synced", "czxid 2 of S", "czxid 1 of A"),
     awaits("B2", "NodeDeleted /s"),
     tookAtLeast(shortTimeout),
@@ -161,11 +203,11 @@ export const ensembleRules = [
     pause("leader"),
     sends("A", set("/a", "late")),
     awaits("B", "Disconnected"),
-    attaches("B2", "B", "first", "connected as B", "patiently"),
+    attaches("B2", "B", "first", "connected as B"),
     asks("B2", set("/a", "1"), "set czxid 1 mzxid 2 version 1 bytes 1"),
     resume("leader"),
     awaits("A", "Disconnected"),
-    attaches("A2", "A", "leader", "connected as A", "patiently"),
+    attaches("A2", "A", "leader", "connected as A"),
     asks("A2", [sync("/a"), get("/a")], "synced", "'1' czxid 1 mzxid 2 version 1 bytes 1"),
     asks("B2", [sync("/a"), get("/a")], "synced", "'1' czxid 1 mzxid 2 version 1 bytes 1")
   )

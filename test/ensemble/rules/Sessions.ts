@@ -12,7 +12,10 @@ import {
   get,
   multi,
   opens,
+  type Role,
+  type Script,
   script,
+  sends,
   set,
   startWatch,
   sync,
@@ -21,6 +24,19 @@ import {
 
 /** Milliseconds: short, but not so short that a busy machine lets it pass by accident. */
 export const shortTimeout = 3_000
+
+const replyLost = (back: Role, where: string, either: ReadonlyArray<string>): Script =>
+  script(
+    `a write whose reply was lost has happened or not, which is settled once its client is on ${where} and syncs`,
+    opens("A", "first"),
+    opens("B"),
+    asks("A", create("/a", "old"), "created /a czxid 1 bytes 3"),
+    sends("A", set("/a", "new")),
+    drops("A"),
+    attaches("A2", "A", back, "connected as A"),
+    asks("A2", [sync("/a"), get("/a")], "synced", either),
+    asks("B", get("/a"), either)
+  )
 
 export const sessionRules = [
   script(
@@ -129,8 +145,11 @@ export const sessionRules = [
     opens("A"),
     attaches("A2", "A", "first", "Disconnected", "from the future"),
     attaches("A2", "A", "leader", "Disconnected", "from the future"),
-    attaches("A2", "A", "first", "connected as A", "patiently")
+    attaches("A2", "A", "first", "connected as A")
   ),
+
+  replyLost("first", "the same server", ["'old' czxid 1 bytes 3", "'new' czxid 1 mzxid 2 version 1 bytes 3"]),
+  replyLost("second", "another server", ["'old' czxid 1 bytes 3", "'new' czxid 1 mzxid 2 version 1 bytes 3"]),
 
   script(
     "a client reads its own writes on a follower",
