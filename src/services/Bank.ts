@@ -8,17 +8,24 @@ import * as Znode from "../domain/zookeeper/Znode.ts"
 import { Configuration } from "./Configuration.ts"
 import * as Layout from "./Layout.ts"
 import { patiently } from "./Patience.ts"
+import { SharedClock } from "./SharedClock.ts"
 import { ZooKeeper, type ZooKeeperError } from "./ZooKeeper.ts"
 
 const CapitalJson = Schema.fromJsonString(Capital)
-/** A lease as its znode holds it. Each broker that takes the lease over counts its `incarnation` up. */
-const StoredLease = Schema.fromJsonString(Schema.Struct({ ...Lease.fields, incarnation: Schema.Natural }))
+/**
+ * A lease as its znode holds it. Each broker that takes the lease over counts its `incarnation` up. `at` is when it was
+ * written, in milliseconds of the shared clock: what is stored expires by that clock, which must not go back when the
+ * wall clock has been set back before the next start.
+ */
+const StoredLease = Schema.fromJsonString(
+  Schema.Struct({ ...Lease.fields, incarnation: Schema.Natural, at: Schema.Int })
+)
 const decodeStored = Schema.decodeEffect(StoredLease)
 const encodeStored = Schema.encodeSync(StoredLease)
 const decodeLease = (data: Uint8Array) => decodeStored(Buffer.from(data).toString())
 
-const encodeLease = (lease: Lease, incarnation: number): Uint8Array =>
-  Buffer.from(encodeStored({ ...lease, incarnation }))
+const encodeLease = (lease: Lease, incarnation: number, at: number): Uint8Array =>
+  Buffer.from(encodeStored({ ...lease, incarnation, at }))
 
 /** Somebody else has written in between. */
 const isOvertaken = (error: { readonly _tag: string }): boolean =>
@@ -53,6 +60,7 @@ export class Bank extends Context.Service<
     Effect.gen(function* () {
       const { config } = yield* Configuration
       const zookeeper = yield* ZooKeeper
+      const clock = yield* SharedClock
       yield* patiently("ZooKeeper cannot be prepared", Layout.ensure(config.partitions))
       const path = Layout.lease(config.id)
 
@@ -64,12 +72,13 @@ export class Bank extends Context.Service<
             ? { capital: 0, free: 0 }
             : yield* Schema.decodeEffect(CapitalJson)(Buffer.from(capitalBefore.data).toString())
         const found = Option.isSome(yield* zookeeper.exists(path)) ? yield* zookeeper.get(path) : undefined
-        const leaseBefore = found === undefined ? { ...noLease, incarnation: 0 } : yield* decodeLease(found.data)
+        const leaseBefore = found === undefined ? { ...noLease, incarnation: 0, at: 0 } : yield* decodeLease(found.data)
         const incarnation = leaseBefore.incarnation + 1
+        clock.atLeast(leaseBefore.at)
 
         const [returned, kept] = returnUnspent(before, leaseBefore, unspent(leaseBefore))
         const [capital, drawn] = draw(resize(returned, config.bank.capital), kept, Number.MAX_SAFE_INTEGER)
-        const lease = encodeLease(drawn, incarnation)
+        const lease = encodeLease(drawn, incarnation, clock.now())
         const capitalAfter = Buffer.from(yield* Schema.encodeEffect(CapitalJson)(capital))
         yield* zookeeper.multi([
           Znode.set(Layout.bank, capitalAfter, capitalBefore.stat.version),
@@ -97,7 +106,7 @@ export class Bank extends Context.Service<
           booked = { drawn: Math.max(drawn.drawn, spent), spent }
           stored = booked
         },
-        write: (amount) => Znode.set(path, encodeLease(spend(stored, amount), incarnation), version),
+        write: (amount) => Znode.set(path, encodeLease(spend(stored, amount), incarnation, clock.now()), version),
         written: (amount) => {
           stored = spend(stored, amount)
           version++

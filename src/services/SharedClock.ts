@@ -9,6 +9,8 @@ export class SharedClock extends Context.Service<
   {
     /** Milliseconds since 1970. Synchronous, since a pass asks it once and works with the answer. */
     readonly now: () => number
+    /** What others, or this broker before it was started again, have reckoned with: it is at least so late. */
+    readonly atLeast: (millis: number) => void
   }
 >()("mqttzoo/services/SharedClock") {
   /**
@@ -28,7 +30,12 @@ export class SharedClock extends Context.Service<
         return beginning + sinceStart
       }
       now()
-      return SharedClock.of({ now })
+      return SharedClock.of({
+        now,
+        atLeast: (millis) => {
+          beginning = Math.max(beginning, millis - elapsed())
+        }
+      })
     })
   )
 }

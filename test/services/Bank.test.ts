@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
+import { TestClock } from "effect/testing"
 import * as Znode from "../../src/domain/zookeeper/Znode.ts"
 import * as ZooKeeperMemory from "../../src/layers/ZooKeeperMemory.ts"
 import type { Server } from "../../src/layers/ZooKeeperServer.ts"
 import { Bank } from "../../src/services/Bank.ts"
 import { Configuration } from "../../src/services/Configuration.ts"
 import * as Layout from "../../src/services/Layout.ts"
+import { SharedClock } from "../../src/services/SharedClock.ts"
 import { ZooKeeper } from "../../src/services/ZooKeeper.ts"
 
 const mebibyte = 1_048_576
@@ -14,6 +16,7 @@ const open = Effect.fnUntraced(function* (server: Server, capital = 1) {
   const { zooKeeper, faults } = yield* ZooKeeperMemory.connect(server)
   const services = yield* Layer.build(
     Bank.layer.pipe(
+      Layer.provideMerge(SharedClock.layerLocal),
       Layer.provide(Configuration.layer({ partitions: 1, bank: { capital: `${capital} MiB` } })),
       Layer.provide(Layer.succeed(ZooKeeper, zooKeeper))
     )
@@ -22,6 +25,7 @@ const open = Effect.fnUntraced(function* (server: Server, capital = 1) {
   const read = (path: string) => Effect.map(zooKeeper.get(path), ({ data }) => JSON.parse(Buffer.from(data).toString()))
   return {
     bank,
+    clock: Context.get(services, SharedClock),
     zooKeeper,
     faults,
     lease: read(Layout.lease("mqttzoo")),
@@ -128,6 +132,19 @@ describe("the Bank", () => {
         first.zooKeeper.multi([first.bank.write(1), Znode.create("/mqttzoo/late", new Uint8Array())])
       )
       assert.strictEqual(error.reason._tag, "BadVersion")
+    })
+  )
+
+  it.effect("does not let the shared clock go back when the wall clock was set back before the next start", () =>
+    Effect.gen(function* () {
+      const server = yield* ZooKeeperMemory.makeServer
+      yield* TestClock.setTime(5_000_000)
+      const first = yield* open(server)
+      yield* TestClock.adjust("10 seconds")
+      yield* first.store(1)
+      yield* TestClock.setTime(1_000_000)
+      const second = yield* open(server)
+      assert.strictEqual(second.clock.now(), 5_010_000)
     })
   )
 })

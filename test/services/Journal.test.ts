@@ -11,6 +11,7 @@ import { Configuration } from "../../src/services/Configuration.ts"
 import { cut, Journal, segmentBytes, type Unit } from "../../src/services/Journal.ts"
 import * as Layout from "../../src/services/Layout.ts"
 import { Passes } from "../../src/services/Passes.ts"
+import { SharedClock } from "../../src/services/SharedClock.ts"
 import { ZooKeeper } from "../../src/services/ZooKeeper.ts"
 
 const settings = { partitions: 2, bank: { capital: "1 MiB" } }
@@ -25,6 +26,7 @@ const open = Effect.fnUntraced(function* (
   const services = yield* Layer.buildWithScope(
     Journal.layer.pipe(
       Layer.provideMerge(Bank.layer),
+      Layer.provide(SharedClock.layerLocal),
       Layer.provideMerge(Passes.layer),
       Layer.provide(Configuration.layer(settings)),
       Layer.provide(Layer.succeed(ZooKeeper, intercept(zooKeeper)))

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import * as ZooKeeperMemory from "../../src/layers/ZooKeeperMemory.ts"
 import { Bank } from "../../src/services/Bank.ts"
 import { Configuration } from "../../src/services/Configuration.ts"
 import { patiently } from "../../src/services/Patience.ts"
+import { SharedClock } from "../../src/services/SharedClock.ts"
 import { ZooKeeper, ZooKeeperError, type ZooKeeperReason } from "../../src/services/ZooKeeper.ts"
 
 /** Fails for these reasons, one after the other, and then succeeds with how often it was tried. */
@@ -44,7 +45,7 @@ describe("a broker is patient with ZooKeeper", () => {
       const { zooKeeper, faults } = yield* ZooKeeperMemory.connect(server)
       yield* faults.suspend
       const free = Effect.map(Bank, ({ free }) => free()).pipe(
-        Effect.provide(Bank.layer),
+        Effect.provide(Layer.provide(Bank.layer, SharedClock.layerLocal)),
         Effect.provide(Configuration.layer({ partitions: 1, bank: { capital: "1 MiB" } })),
         Effect.provideService(ZooKeeper, zooKeeper)
       )

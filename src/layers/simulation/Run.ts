@@ -223,13 +223,15 @@ class Simulation {
     for (const { name: broker, stats } of this.#brokers.map((host) => ({ name: host.name, stats: host.stats() }))) {
       if (stats === undefined) continue
       const { counts, ...holds } = stats
+      let sockets = 0
+      for (const { host } of this.#network.open) if (host === broker) sockets++
       const named = Object.entries(counts).map(([name, value]) => [`counts.${name}`, value] as const)
       this.#note({
         _tag: "Snapshot",
         at: this.kernel.now,
         broker,
         moment,
-        holds: { ...holds, sockets: this.#network.open.size, ...Object.fromEntries(named) }
+        holds: { ...holds, sockets, ...Object.fromEntries(named) }
       })
     }
   }
