@@ -4,7 +4,9 @@ import type { History, Violation } from "./History.ts"
 import { liveness } from "./promises/Liveness.ts"
 import { nothingLeaks } from "./promises/NothingLeaks.ts"
 import { oneConnection } from "./promises/OneConnection.ts"
+import { retainedRegister } from "./promises/RetainedRegister.ts"
 import { sessionPresent } from "./promises/SessionPresent.ts"
+import { wills } from "./promises/Wills.ts"
 import { wireMonitor } from "./promises/WireMonitor.ts"
 import { acknowledged } from "./promises/Acknowledged.ts"
 import { content } from "./promises/Content.ts"
@@ -27,6 +29,8 @@ export const promises: Readonly<Record<string, Promised>> = {
   wireMonitor,
   oneConnection,
   sessionPresent,
+  retainedRegister,
+  wills,
   liveness,
   nothingLeaks
 }
