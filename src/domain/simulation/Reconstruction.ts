@@ -478,7 +478,8 @@ class Reader {
     this.deliveries.push(delivery)
     session?.deliveries.push(delivery)
     if (packet.qos > 0) reading.deliveries.set(packet.packetId, delivery)
-    if (packet.qos === 2 && session !== undefined) {
+    // What comes late on an older connection does not take the place of what its successor has brought.
+    if (packet.qos === 2 && session !== undefined && delivery.isHeard) {
       this.sessionReadings.get(session)!.unreleased.set(packet.packetId, delivery)
     }
   }

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { sessionPresent } from "../../../../src/domain/simulation/promises/SessionPresent.ts"
+import { encode } from "../../../../src/domain/simulation/Payload.ts"
 import { reconstruct } from "../../../../src/domain/simulation/Reconstruction.ts"
 import { write } from "../HistoryBuilder.ts"
 
@@ -101,6 +102,27 @@ describe("a session", () => {
     assertBroken(end(left(2, true).released("s")))
     assertBroken(end(left(1, false).at(8_000).closed("s").connected("s", resumed)))
     assertBroken(left(1, false).at(10_000).phase("cleared").at(10_000), "resend-missing")
+  })
+
+  it("is not judged by what comes late on the connection before", () => {
+    const payload = { topic: "t", qos: 2, retain: false, packetId: 1 } as const
+    const overtaken = write()
+      .at(0)
+      .connected("s", { expiry: 60 })
+      .subscribed("s", "t", { qos: 2 })
+      .at(20)
+      .connected("s", resumed)
+      .at(30)
+      .delivered("s", "p/m1", { qos: 2, dup: true })
+    const late = {
+      _tag: "Received",
+      at: 40_000,
+      connection: 0,
+      writtenAt: 10_000,
+      packet: { _tag: "Publish", ...payload, dup: false, payload: encode({ publisher: "p", kind: "m", number: 1 }, 0) }
+    } as const
+    overtaken.event(late).at(50).released("s").at(60).closed("s").phase("healed").at(70).connected("s", resumed)
+    assertBroken(overtaken.at(10_000).phase("cleared"))
   })
 
   it("may reuse an identifier whose message was acknowledged", () => {
