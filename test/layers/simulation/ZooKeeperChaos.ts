@@ -16,7 +16,7 @@ const chaosSeconds = 30
 const healSeconds = (3 * sessionTimeoutMillis) / 1000 + 5
 
 /** Nobody is without luck for so long when all is well. */
-const quietMicros = 5_000_000
+const quietMicros = 2_000_000
 
 /** Writes with names of their own, by what their writer was told. */
 interface Ledger {
@@ -116,6 +116,10 @@ const work = Effect.fnUntraced(function* (
   succeeded: () => void
 ) {
   const own = `/log/${broker.host}`
+  const acknowledge = (names: ReadonlyArray<string>) => {
+    for (const name of names) ledger.acknowledged.add(name)
+    succeeded()
+  }
   const note = (name: string) => (error: ZooKeeperError) =>
     Effect.sync(() => {
       if (error.reason._tag !== "ConnectionLoss") ledger.refused.add(name)
@@ -132,7 +136,7 @@ const work = Effect.fnUntraced(function* (
       case 1: {
         const names = [`${name}-a`, `${name}-b`, `${name}-c`]
         yield* zk.multi([check("/counter"), ...names.map((each) => create(each, empty))]).pipe(
-          Effect.andThen(Effect.sync(() => names.forEach((each) => ledger.acknowledged.add(each)))),
+          Effect.andThen(Effect.sync(() => acknowledge(names))),
           Effect.catch((error) => Effect.forEach(names, (each) => note(each)(error)))
         )
         break
@@ -140,6 +144,7 @@ const work = Effect.fnUntraced(function* (
       case 2: {
         const found = yield* Effect.option(zk.get("/counter"))
         if (Option.isNone(found)) break
+        succeeded()
         yield* zk.multi([set("/counter", empty, found.value.stat.version)]).pipe(
           Effect.andThen(Effect.sync(() => ledger.increments++)),
           Effect.catch(({ reason }) =>
@@ -154,6 +159,7 @@ const work = Effect.fnUntraced(function* (
         const written = [...ledger.acknowledged].at(-1)
         const refused = [...ledger.refused].at(-1)
         if (Option.isNone(yield* Effect.option(zk.sync("/")))) break
+        succeeded()
         if (written !== undefined) {
           const stat = yield* Effect.option(zk.exists(written))
           if (Option.isSome(stat) && Option.isNone(stat.value)) violate(`${written} is not seen after a sync`)

@@ -143,6 +143,22 @@ describe("simulated: sessions under faults", () => {
     })
   )
 
+  property("a session that comes back to a server that lags finds what was committed before, without a sync", (world) =>
+    Effect.gen(function* () {
+      const { ensemble, network } = world
+      const lagging = ensemble.hosts[2]!
+      const other = yield* world.connect("broker-1", ensemble.hosts.slice(0, 2))
+      const zk = yield* world.connect("broker-1", [lagging])
+      ensemble.lag(2, 500_000)
+      yield* other.create("/a", empty)
+      assert.deepStrictEqual(yield* zk.exists("/a"), Option.none())
+      network.resetAll("broker-1", lagging)
+      yield* untilSession(zk, isSuspended)
+      yield* untilSession(zk, isConnected)
+      assert.isTrue(Option.isSome(yield* zk.exists("/a")))
+    })
+  )
+
   property(
     "a request that is too large for the server costs the connection, and what was under way is unknown",
     (world) =>

@@ -78,7 +78,7 @@ export class World {
 
   /** Lets so many seconds pass. */
   pass(seconds: number): void {
-    this.kernel.run(() => false, this.kernel.now + seconds * 1e6)
+    this.kernel.run(() => false, this.kernel.now + Math.round(seconds * 1e6))
   }
 }
 

@@ -20,7 +20,7 @@ export class Pipe {
   /** Has something happen at the other end, after all that was sent before. */
   send(arrive: () => void): void {
     const { now } = this.#kernel
-    this.#lastArrival = Math.max(this.#lastArrival, now + this.#delay())
+    this.#lastArrival = Math.max(this.#lastArrival, now + Math.round(this.#delay()))
     const sent = this.#underWay
     sent.push(arrive)
     // Whichever event of a time comes first, it brings what was sent first.
