@@ -198,7 +198,7 @@ const readsOf = (
     const earliest = asking[count(`${topic} ${isQoS0}`)]
     const onConnection = isQoS0 ? asking.find((one) => one.connection === connection) : undefined
     if (earliest === undefined || count(topic) >= asking.length) {
-      const detail = `${where} as retained, ${counts.get(topic) ?? 1} times for ${asking.length} that asked for it [MQTT-3.3.1-10, 3.3.1-11]`
+      const detail = `${where} as retained, once more than the ${asking.length} SUBSCRIBEs that asked for it [MQTT-3.3.1-10, 3.3.1-11]`
       violations.push({ promise: "retain-handling", at, detail })
       continue
     }

@@ -6,8 +6,12 @@ import type { Account, Connection, Delivery, Promised, Session } from "../Accoun
 import type { Violation } from "../History.ts"
 import { isStruck, isUp, seconds } from "./Circumstances.ts"
 
-/** Microseconds that a broker may be late with the end of a session: held back by receivers, and by its ticks. */
-const endingLimit = 15_000_000
+/**
+ * Microseconds that a broker may be late with the end of a session; and where it may have left the DISCONNECT unread for
+ * a while, because the client had published what others were slow to receive.
+ */
+const endingLimit = 1_500_000
+const heldLimit = 15_000_000
 
 /** Microseconds that a run is quiet, at the least, before its clients clear up. */
 const quiet = 4_900_000
@@ -58,7 +62,11 @@ const whyOver = (account: Account, connection: Connection, earlier: ReadonlyArra
   const end = heardEnd(last, account)
   if (end === undefined || isStruck(account, end, asked) || !isUp(account, connection.broker, end, asked))
     return undefined
-  if (account.clock.atLeast(end, asked) < expiry * 1_000_000 + endingLimit) return undefined
+  const isHeld = last.sent.some(
+    ({ packet, at }) => packet._tag === "Publish" && packet.qos === 0 && at > end - heldLimit
+  )
+  const limit = isHeld ? heldLimit : endingLimit
+  if (account.clock.atLeast(end, asked) < expiry * 1_000_000 + limit) return undefined
   return `${nameOf(last)} ended at ${seconds(end)} with a Session Expiry Interval of ${expiry} s`
 }
 

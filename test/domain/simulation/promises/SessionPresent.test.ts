@@ -41,7 +41,11 @@ describe("a session", () => {
   it("is not present when it is certainly over", () => {
     const left = () => write().at(0).started().connected("c", { expiry: 10 }).at(1_000).disconnected("c")
     assertBroken(left().at(60_000).connected("c", resumed), "session-undead")
-    assertBroken(left().at(15_000).connected("c", resumed))
+    assertBroken(left().at(13_000).connected("c", resumed), "session-undead")
+    assertBroken(left().at(12_000).connected("c", resumed))
+    const publisher = () => write().at(0).started().connected("c", { expiry: 10 }).published("c", 1, { qos: 0 })
+    assertBroken(publisher().at(1_000).disconnected("c").at(25_000).connected("c", resumed))
+    assertBroken(publisher().at(1_000).disconnected("c").at(30_000).connected("c", resumed), "session-undead")
     assertBroken(left().at(2_000).struck(crash).lifted(crash).at(60_000).connected("c", resumed))
     assertBroken(left().at(2_000).jumped(-60_000).at(60_000).connected("c", resumed))
     const transient = write().at(0).started().connected("c").at(1_000).disconnected("c")
