@@ -15,7 +15,7 @@ import type { Destination, Destinations, Subscriber } from "../Router.ts"
 import { caughtUp, isBehind, isWriteLong, mustDrop } from "./BackPressure.ts"
 import { type BrokerState, send, sendWritten } from "./BrokerState.ts"
 import type { Connection } from "./Connection.ts"
-import { type Encodings, packetOf, propertiesOf } from "./Encodings.ts"
+import { Encodings, packetOf, propertiesOf } from "./Encodings.ts"
 
 /** Payloads from this size on are sent from where they lie, behind a header of their own; in bytes. */
 const copiedPayload = 4 * 1024
@@ -89,6 +89,48 @@ export const deliver = (
   if (durable !== undefined) addQueueing(b, queueing, detached(message), durable)
   queue(b, queueing, committed)
   return true
+}
+
+/**
+ * Delivers a message of QoS 2 together with the changes that note its Packet Identifier. Who needs no journal gets it
+ * when those are durable: if the broker crashed before, the publisher would send it again, and nobody may get it twice
+ * [MQTT-4.3.3-10].
+ */
+export const deliverOnce = (
+  b: BrokerState,
+  encodings: Encodings,
+  audience: ReadonlyArray<Destination>,
+  publisher: Subscriber | undefined,
+  changes: ReadonlyArray<Change>,
+  committed: () => void
+): void => {
+  const queued: Array<Destination> = []
+  const others: Array<Destination> = []
+  for (const destination of audience) {
+    const meant = destination.subscriber === publisher ? destination.own : destination
+    if (meant === undefined) continue
+    if (meant.subscriber.durable && meant.qos > 0) queued.push(meant)
+    else others.push(meant)
+  }
+  if (others.length === 0) {
+    deliver(b, encodings, queued, undefined, changes, committed)
+    return
+  }
+  const message = detached(encodings.message!)
+  deliver(b, encodings, queued, undefined, changes, () => {
+    const present = others.flatMap((destination) => stillThere(b, destination, message.publisher) ?? [])
+    const later = new Encodings(b.frames)
+    later.begin(message, b.now)
+    const isExpired = message.expiresAt <= b.now
+    if (!deliver(b, later, isExpired ? [] : present, undefined, undefined, committed)) committed()
+  })
+}
+
+/** The destination, unless its session has ended meanwhile; then another member, if it was one of a shared group. */
+const stillThere = (b: BrokerState, destination: Destination, publisher: string): Destination | undefined => {
+  const { subscriber, share } = destination
+  if (b.subscribers.get(subscriber.session.clientId) === subscriber) return destination
+  return share === undefined ? undefined : anotherMember(b, share, publisher)
 }
 
 /** The RETAIN flag of a message that is forwarded to a subscription that stood before it came [MQTT-3.3.1-12]. */
@@ -202,8 +244,7 @@ export const handOn = (b: BrokerState, encodings: Encodings, { session }: Subscr
   const queueing: Queueing = { changes: [], places: [] }
   for (const { share, message, qos, sequence } of Outbound.deliveries(session.outbound)) {
     if (share === undefined || (qos === 2 && sequence < session.outbound.attempted)) continue
-    const parsed = parseTopicFilter(share)
-    const member = Result.isSuccess(parsed) ? b.router.chooseAgain(parsed.success, message.publisher) : undefined
+    const member = anotherMember(b, share, message.publisher)
     if (member === undefined) continue
     if (member.subscriber.durable && member.qos > 0) {
       addQueueing(b, queueing, message, [member])
@@ -213,6 +254,12 @@ export const handOn = (b: BrokerState, encodings: Encodings, { session }: Subscr
     }
   }
   return queueing
+}
+
+/** A member of a shared subscription for a message whose first one has gone. */
+const anotherMember = (b: BrokerState, share: string, publisher: string): Destination | undefined => {
+  const parsed = parseTopicFilter(share)
+  return Result.isSuccess(parsed) ? b.router.chooseAgain(parsed.success, publisher) : undefined
 }
 
 /** Queues a message for one session alone: a retained one for its new subscription. */

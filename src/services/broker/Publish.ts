@@ -10,7 +10,7 @@ import type { Destination, Subscriber } from "../Router.ts"
 import { holdFor } from "./BackPressure.ts"
 import { type BrokerState, hold, log, sendWritten, whenDurable } from "./BrokerState.ts"
 import { type Connection, type OwedAck, Phase } from "./Connection.ts"
-import { audienceOf, deliver, queueingCost } from "./Deliver.ts"
+import { audienceOf, deliver, deliverOnce, queueingCost } from "./Deliver.ts"
 import type { Encodings } from "./Encodings.ts"
 import { endConnection } from "./End.ts"
 
@@ -148,7 +148,15 @@ const takeOver = (
     b.retained.put(message, settled)
   }
   const changes = message.qos === 2 ? takePacketId(b, publisher, packetId) : undefined
-  if (deliver(b, encodings, audience, publisher, changes, settled)) ack.waitingFor++
+  if (changes === undefined) {
+    if (deliver(b, encodings, audience, publisher, undefined, settled)) ack.waitingFor++
+  } else {
+    ack.waitingFor++
+    deliverOnce(b, encodings, audience, publisher, changes, () => {
+      if (b.sawCongestion && c.phase === Phase.Open) holdFor(b, c, message, audience)
+      settled()
+    })
+  }
   owe(b, c, ack)
 }
 

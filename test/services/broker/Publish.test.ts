@@ -86,6 +86,34 @@ describe("a message of QoS 2 from a client", () => {
     }
   }
 
+  for (const qos of [0, 1, 2] as const) {
+    it.effect(
+      `goes to a transient subscriber of QoS ${qos} only when a crash would not bring it again [MQTT-4.3.3-10]`,
+      () =>
+        Effect.gen(function* () {
+          const { broker, server } = yield* startFirst()
+          const publisher = yield* broker.connect("publisher", durable)
+          const subscriber = yield* broker.connect("subscriber")
+          yield* subscribed(subscriber, "t", qos)
+          yield* broker.durable
+          yield* broker.faults.suspend
+          publisher.send(publish("t", "once", 2, 1))
+          assert.deepStrictEqual(briefly(yield* subscriber.untilPing), [])
+          // The journal never got it: this broker's end is now the end of it.
+          const next = yield* start(server)
+          const later = yield* next.connect("subscriber")
+          yield* subscribed(later, "t", qos)
+          const again = yield* next.connect("publisher", durable)
+          again.send(publish("t", "once", 2, 1))
+          yield* next.durable
+          assert.deepStrictEqual(briefly(yield* later.untilPing), ["Publish once"])
+          again.send(publish("t", "once", 2, 1, { dup: true }))
+          yield* next.durable
+          assert.deepStrictEqual(briefly(yield* later.untilPing), [])
+        })
+    )
+  }
+
   it.effect("that is sent twice before its PUBREC is taken over once", () =>
     Effect.gen(function* () {
       const { broker } = yield* startFirst()
