@@ -94,6 +94,8 @@ export class Ensemble {
   #counter = 0
   #sessionCount = 0
   #syncs: Array<{ readonly upTo: number; readonly answer: () => void }> = []
+  /** What strikes when the next write is on its way. */
+  #ambush: (() => void) | undefined
   #replyLoss = 0
   #slowDiskMicros = 0
 
@@ -139,7 +141,7 @@ export class Ensemble {
       return member
     })
     for (const member of this.#members) this.#boot(member)
-    this.#lead(this.#random.pick(this.#members), () => 0)
+    this.#lead(this.#random.pick(this.#members), this.#members)
     this.#tick()
   }
 
@@ -153,16 +155,23 @@ export class Ensemble {
     return this.#leader === undefined ? undefined : this.#members.indexOf(this.#leader)
   }
 
-  /** The leader loses its followers, and there is another after so many microseconds, or the same again. */
+  /**
+   * The leader loses its followers, and there is another after so many microseconds, or the same again. Every other
+   * time it is when the next write is on its way to the disks, or after a second without any.
+   */
   loseLeader(micros: number): void {
-    const former = this.#leader
-    if (former === undefined) return
-    // Cut off from the others it takes no part in the election; otherwise what it has proposed may survive.
-    const mayFollow = this.#random.chance(0.5)
-    this.#abdicate()
+    if (this.#leader === undefined) return
     const term = this.#epoch
-    this.#kernel.later(micros, () => {
-      if (term === this.#epoch) this.#elect(mayFollow ? undefined : former)
+    const strike = () => {
+      if (term === this.#epoch) this.#depose(micros)
+    }
+    if (this.#random.chance(0.5)) {
+      strike()
+      return
+    }
+    this.#ambush = strike
+    this.#kernel.later(ambushMicros, () => {
+      if (this.#ambush === strike) strike()
     })
   }
 
@@ -189,7 +198,7 @@ export class Ensemble {
     const pause = ++member.pauses
     this.#kernel.later(syncLimit * this.#tickMicros, () => {
       if (!process.isPaused || member.pauses !== pause) return
-      const able = this.#members.filter((other) => other.server.process.isAlive && !other.server.process.isPaused)
+      const able = this.#members.filter(isAble)
       if (member !== this.#leader && able.length >= this.#quorum()) this.#detach(member)
       else this.#abdicate()
       if (this.#leader === undefined) this.#electSoon()
@@ -231,8 +240,9 @@ export class Ensemble {
     for (const [id, session] of this.#sessions) if (this.#hosts.get(id) === host) this.#expireSession(id, session)
   }
 
-  /** Ends all faults: dead servers start, nobody lags, no reply is lost. */
+  /** Ends all faults: dead servers start, nobody lags, no reply is lost, and there is a leader soon. */
   heal(): void {
+    this.#ambush = undefined
     this.#replyLoss = 0
     this.#slowDiskMicros = 0
     for (const member of this.#members) member.lagMicros = 0
@@ -240,6 +250,7 @@ export class Ensemble {
       this.restart(index)
       this.resume(index)
     })
+    if (this.#leader === undefined) this.#electSoon()
   }
 
   view(): View {
@@ -308,6 +319,17 @@ export class Ensemble {
 
   // Elections
 
+  #depose(micros: number): void {
+    const former = this.#leader
+    // Cut off from the others it takes no part in the election; otherwise what it has proposed may survive.
+    const isAbsent = this.#random.chance(0.5)
+    this.#abdicate()
+    const term = this.#epoch
+    this.#kernel.later(micros, () => {
+      if (term === this.#epoch) this.#elect(isAbsent ? former : undefined)
+    })
+  }
+
   /** There is no leader any more: the others find out one after the other, and let go of their clients. */
   #abdicate(): void {
     if (this.#leader === undefined) return
@@ -315,6 +337,7 @@ export class Ensemble {
     this.#epoch++
     this.#sessions.clear()
     this.#syncs = []
+    this.#ambush = undefined
     for (const member of this.#members) {
       this.#detach(member)
       const { server } = member
@@ -336,17 +359,25 @@ export class Ensemble {
 
   /** Those that are there choose the one that has the most on disk. */
   #elect(absent: Member | undefined): void {
-    const alive = this.#members.filter(({ server: { process } }) => process.isAlive && !process.isPaused)
+    const alive = this.#members.filter(isAble)
     const present = alive.filter((member) => member !== absent)
     const voters = present.length < this.#quorum() ? alive : present
     if (voters.length < this.#quorum()) return
     let best = voters[0]!
     for (const voter of voters) if (voter.server.logged >= best.server.logged) best = voter
-    this.#lead(best, () => this.#random.exponential(catchUpMicros))
+    const term = this.#epoch
+    this.#kernel.later(this.#random.exponential(catchUpMicros), () => {
+      if (term !== this.#epoch || this.#leader !== undefined) return
+      if (voters.filter(isAble).length < this.#quorum() || !isAble(best)) this.#electSoon()
+      else this.#lead(best, voters)
+    })
   }
 
-  /** A server leads from now on. What it has on disk is committed, what only others have is gone. */
-  #lead(member: Member, delay: () => number): void {
+  /**
+   * A server leads from now on. What it has on disk its voters have taken over, so it is committed; what only others
+   * have is gone.
+   */
+  #lead(member: Member, voters: ReadonlyArray<Member>): void {
     for (const { server } of this.#members) if (!server.process.isPaused) server.stopServing()
     const { logged } = member.server
     if (logged < this.#committed) throw new Error("a committed transaction is on no disk of a quorum")
@@ -366,8 +397,7 @@ export class Ensemble {
     }
     for (const id of this.#hosts.keys()) if (!sessions.has(id)) this.#hosts.delete(id)
     for (const follower of this.#members) {
-      const { process } = follower.server
-      if (process.isAlive && !process.isPaused) this.#follow(follower, delay())
+      if (isAble(follower)) this.#follow(follower, voters.includes(follower) ? 0 : undefined)
     }
     for (const host of this.#toExpire) this.expire(host)
     this.#toExpire.clear()
@@ -399,6 +429,8 @@ export class Ensemble {
     const zxid = this.#epoch * epochSize + ++this.#counter
     const entry: Entry = { zxid, time: leader.server.process.wallMillis(), session, change, origin }
     this.#log.push(entry)
+    if (this.#ambush !== undefined) this.#kernel.later(this.#random.exponential(syncMicros), this.#ambush)
+    this.#ambush = undefined
     const { length } = this.#log
     for (const member of this.#members) {
       if (!member.isFollowing) continue
@@ -537,6 +569,9 @@ export class Ensemble {
   }
 }
 
+/** Whether a server takes part in what the others do. */
+const isAble = ({ server: { process } }: Member): boolean => process.isAlive && !process.isPaused
+
 /** What the zxids of one leader have room for. */
 const epochSize = 2 ** 32
 
@@ -553,5 +588,7 @@ const catchUpMicros = 50_000
 /** From the death of a leader to the election of the next. */
 const leastElectionMicros = 300_000
 const mostElectionMicros = 3_000_000
+/** So long it may take until a leader is lost. */
+const ambushMicros = 1_000_000
 /** How often the log is looked at, in transactions. */
 const releaseEvery = 512
