@@ -198,7 +198,7 @@ const release = (b: BrokerState, encodings: Encodings): void => {
   b.released = []
   for (const c of released) {
     c.holds--
-    if (c.holds > 0 || c.phase === Phase.Closed) continue
+    if (c.isHeld || c.phase === Phase.Closed) continue
     // What it had to say while it was not read is still on its way: its keep-alive begins anew.
     c.lastReceived = b.now
     c.socket.resume()
@@ -248,6 +248,8 @@ const makeState = Effect.gen(function* () {
     frames: makeWriter(),
     replies: makeWriter(),
     now,
+    tickedAt: now,
+    awakeSince: now,
     touched: [],
     outboxes: [],
     clients: new Map(),

@@ -85,6 +85,9 @@ export interface BrokerState {
   readonly replies: Writer
   /** The shared clock at the beginning of the pass, in milliseconds. */
   now: number
+  /** When the last tick came, and the last one that showed that the broker had stood still before it. */
+  tickedAt: number
+  awakeSince: number
   /** Connections with something to send at the end of the pass. */
   touched: Array<Connection>
   readonly outboxes: Array<Outbox>
@@ -166,7 +169,7 @@ export const whenDurable = (b: BrokerState, call: () => void): void =>
 /** Stops reading from a connection until `release` has been called as often. */
 export const hold = (c: Connection): void => {
   c.holds++
-  if (c.holds === 1) c.socket.pause()
+  c.socket.pause()
 }
 
 /** Notes a line for the log, with the client's address. */

@@ -1,6 +1,6 @@
 /** One client connection: what the protocol has to remember of it. Its session is something else (section 4.1). */
 import type { Decoder } from "../../domain/packet/Decoder.ts"
-import type { Publish } from "../../domain/packet/Packet.ts"
+import type { Packet, Publish } from "../../domain/packet/Packet.ts"
 import type { Subscriber } from "../Router.ts"
 import type { Socket } from "../Transport.ts"
 import type { Outbox } from "./Outbox.ts"
@@ -73,7 +73,12 @@ export class Connection {
   holds = 0
   /** The peer has closed while we were not reading: what it had sent before is handled first. */
   isLeft = false
+  /** Its PUBLISH that waits for room. One of the holds, but acknowledgements are still read: they may make room. */
   refused: Refused | undefined = undefined
+  /** What came after that PUBLISH and has to wait for its turn. */
+  deferred: Array<Packet> | undefined = undefined
+  /** Whether nothing at all is read because so much has been deferred. */
+  isHeldByDeferred = false
   /** Whether more waits in the socket than we like: nothing is added but what may be dropped. */
   isCongested = false
   /** Publishers that are held until this connection keeps up. */
@@ -83,6 +88,11 @@ export class Connection {
   heldAt = 0
   /** It has stood still for too long: no publisher waits for it until it has caught up. */
   isGivenUp = false
+
+  /** Whether nothing is read: the wait of a PUBLISH for room alone does not stop the reading. */
+  get isHeld(): boolean {
+    return this.holds > (this.refused === undefined ? 0 : 1)
+  }
 
   constructor(socket: Socket, decoder: Decoder, now: number) {
     this.socket = socket

@@ -286,11 +286,11 @@ export const handlePubRel = (b: BrokerState, c: Connection, packetId: number): v
   b.partitions.change([{ partition: b.partitions.of(session.clientId), record }], complete(ReasonCode.Success))
 }
 
-/** Nothing more is read from a client of MQTT 3.1.1 until there is credit for its message, or its time is up. */
+/** Nothing but acknowledgements is handled from a client of MQTT 3.1.1 until there is room, or its time is up. */
 const waitForCredit = (b: BrokerState, c: Connection, refused: NonNullable<Connection["refused"]>): void => {
   c.refused = refused
+  c.holds++
   b.refused.add(c)
-  hold(c)
 }
 
 /** Tries the messages again that there was no credit for. */
@@ -301,5 +301,9 @@ export const retryRefused = (b: BrokerState, encodings: Encodings): void => {
     c.refused = undefined
     accept(b, c, packet, topic, encodings, since)
     b.released.push(c)
+    if (c.refused === undefined && c.isHeldByDeferred) {
+      c.isHeldByDeferred = false
+      b.released.push(c)
+    }
   }
 }

@@ -4,7 +4,7 @@ import type { Disconnect, Packet } from "../../domain/packet/Packet.ts"
 import { ProtocolError } from "../../domain/packet/ProtocolError.ts"
 import { ReasonCode } from "../../domain/packet/ReasonCode.ts"
 import { handlePubAck, handlePubComp, handlePubRec } from "./Acknowledge.ts"
-import { type BrokerState, log, sendWritten } from "./BrokerState.ts"
+import { type BrokerState, hold, log, sendWritten } from "./BrokerState.ts"
 import { type Connection, Phase } from "./Connection.ts"
 import { handleConnect, refuseConnect } from "./Connect.ts"
 import type { Encodings } from "./Encodings.ts"
@@ -14,8 +14,8 @@ import { handleSubscribe, handleUnsubscribe } from "./Subscribe.ts"
 
 /** Handles every packet that is complete, until the connection is held or over. */
 export const receive = (b: BrokerState, c: Connection, encodings: Encodings): void => {
-  while (c.holds === 0 && c.phase !== Phase.Closed) {
-    const packet = c.decoder.next()
+  while (!c.isHeld && c.phase !== Phase.Closed) {
+    const packet = (c.refused === undefined ? c.deferred?.shift() : undefined) ?? c.decoder.next()
     if (packet === undefined) break
     if (packet instanceof ProtocolError) {
       violation(b, c, packet)
@@ -24,10 +24,30 @@ export const receive = (b: BrokerState, c: Connection, encodings: Encodings): vo
     if (c.phase === Phase.AwaitingConnect) {
       if (packet._tag === "Connect") handleConnect(b, c, packet)
       else closeConnection(b, c, { isGraceful: false })
+    } else if (c.refused !== undefined && !mayOvertake(packet)) {
+      defer(c, packet)
     } else {
       handle(b, c, packet, encodings)
     }
   }
+}
+
+/**
+ * What is handled although a PUBLISH before it waits for room. If acknowledgements waited with it, a client whose own
+ * queue is full would never make room in it.
+ */
+const mayOvertake = ({ _tag }: Packet): boolean =>
+  _tag === "PubAck" || _tag === "PubRec" || _tag === "PubRel" || _tag === "PubComp" || _tag === "PingReq"
+
+/** How many packets may be deferred until nothing more is read. */
+const maximumDeferred = 256
+
+const defer = (c: Connection, packet: Packet): void => {
+  const deferred = (c.deferred ??= [])
+  deferred.push(packet)
+  if (deferred.length < maximumDeferred) return
+  c.isHeldByDeferred = true
+  hold(c)
 }
 
 const handle = (b: BrokerState, c: Connection, packet: Packet, encodings: Encodings): void => {

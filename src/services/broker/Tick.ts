@@ -12,7 +12,12 @@ import { retryRefused } from "./Publish.ts"
 /** How often the broker looks at the clock, in milliseconds: the resolution of every deadline. */
 export const tickMillis = 250
 
+/** A tick that comes so much later than the last one, in milliseconds, shows that the broker stood still, or its clock jumped. */
+const standstillMillis = 2_000
+
 export const tick = (b: BrokerState, encodings: Encodings): void => {
+  if (b.now - b.tickedAt > standstillMillis) b.awakeSince = b.now
+  b.tickedAt = b.now
   for (const c of b.deadlines.advance(b.now)) deadline(b, c)
   for (const clientId of b.sessionEnds.advance(b.now)) sessionEnd(b, clientId)
   for (const clientId of b.willsDue.advance(b.now)) publishWill(b, clientId)
@@ -27,8 +32,8 @@ const deadline = (b: BrokerState, c: Connection): void => {
     closeConnection(b, c, { isGraceful: false })
     return
   }
-  // Whom we do not read from cannot show that it is alive.
-  const since = c.holds > 0 ? b.now : c.lastReceived
+  // Whom we do not read from cannot show that it is alive, nor could anybody while we stood still.
+  const since = c.holds > 0 ? b.now : Math.max(c.lastReceived, b.awakeSince)
   const at = since + c.keepAliveMillis
   if (at > b.now) b.deadlines.set(c, at)
   else endConnection(b, c, { reasonCode: ReasonCode.KeepAliveTimeout, detail: "nothing has come for too long" })

@@ -333,14 +333,55 @@ describe("credit", () => {
       const other = yield* broker.connect("other")
       old.send(publish("t", large, 1, 1), publish("t", "after", 1, 2))
       yield* other.untilPing
-      assert.isFalse(old.isRead())
+      assert.deepStrictEqual(briefly(yield* old.untilPing), [], "what comes after it waits, too, but for a ping")
       const keeper = yield* broker.connect("keeper", durable)
       yield* drain(keeper)
       yield* broker.durable
       yield* TestClock.adjust("1 second")
       assert.deepStrictEqual(briefly([yield* old.receive, yield* old.receive]), ["PubAck 1", "PubAck 2"])
-      assert.isTrue(old.isRead())
       assert.deepStrictEqual(briefly(yield* drain(keeper)), [`Publish ${large}`, "Publish after"])
+    })
+  )
+
+  it.effect("is made by the acknowledgements of a client of MQTT 3.1.1 whose own queue is full", () =>
+    Effect.gen(function* () {
+      const { broker } = yield* startFirst({ limits: { queue: { messages: 2 } } })
+      const old = yield* broker.connect("old", { protocolVersion: 4, cleanStart: false })
+      yield* subscribed(old, "t", 1)
+      old.send(...[1, 2, 3].map((n) => publish("t", `${n}`, 1, n)))
+      yield* broker.durable
+      assert.deepStrictEqual(briefly(yield* old.untilPing), ["Publish 1", "PubAck 1", "Publish 2", "PubAck 2"])
+      // It has seen what it published, and says so behind the PUBLISH that there is no room for.
+      old.send({ _tag: "PubAck", packetId: 1, reasonCode: 0 }, { _tag: "PubAck", packetId: 2, reasonCode: 0 })
+      yield* broker.durable
+      yield* TestClock.adjust("1 second")
+      yield* broker.durable
+      assert.deepStrictEqual(briefly(yield* old.untilPing), ["Publish 3", "PubAck 3"])
+    })
+  )
+
+  it.effect("is waited for without reading on when too much comes behind it", () =>
+    Effect.gen(function* () {
+      const { broker } = yield* startFirst({ limits: { queue: { messages: 1 } } })
+      const keeper = yield* broker.connect("keeper", durable)
+      yield* subscribed(keeper, "t", 1)
+      const old = yield* broker.connect("old", { protocolVersion: 4 })
+      const numbers = Array.from({ length: 600 }, (_, i) => i + 1)
+      old.send(...numbers.map((n) => publish("t", `${n}`, 1, n)))
+      assert.deepStrictEqual(briefly([yield* old.receive]), ["PubAck 1"])
+      assert.isFalse(old.isRead())
+      const seen: Array<string> = []
+      while (seen.length < numbers.length) {
+        seen.push(...briefly(yield* drain(keeper)))
+        yield* broker.durable
+        yield* TestClock.adjust("1 second")
+        yield* broker.durable
+      }
+      assert.deepStrictEqual(
+        seen,
+        numbers.map((n) => `Publish ${n}`)
+      )
+      assert.isTrue(old.isRead())
     })
   )
 
