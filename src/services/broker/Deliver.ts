@@ -92,9 +92,9 @@ export const deliver = (
 }
 
 /**
- * Delivers a message of QoS 2 together with the changes that note its Packet Identifier. Who needs no journal gets it
- * when those are durable: if the broker crashed before, the publisher would send it again, and nobody may get it twice
- * [MQTT-4.3.3-10].
+ * Delivers a message together with changes that note that it is done: the Packet Identifier of a QoS 2 message, or the
+ * end of a Will. Who needs no journal gets it when those are durable: if the broker crashed before, it would come
+ * again, and nobody may get it twice [MQTT-4.3.3-10].
  */
 export const deliverOnce = (
   b: BrokerState,

@@ -14,7 +14,7 @@ import type { Subscriber } from "../Router.ts"
 import { releaseHeld } from "./BackPressure.ts"
 import { type BrokerState, flushConnection, log, sendWritten, whenDurable } from "./BrokerState.ts"
 import { type Connection, Phase } from "./Connection.ts"
-import { audienceOf, deliver, handOn, queueingCost, queue, type Queueing } from "./Deliver.ts"
+import { audienceOf, deliverOnce, handOn, queueingCost, queue, type Queueing } from "./Deliver.ts"
 import { Encodings } from "./Encodings.ts"
 
 /** Why the server ends a connection: a reason code of MQTT 5.0, and words for the log and the Reason String. */
@@ -117,8 +117,8 @@ export const publishWill = (b: BrokerState, clientId: string): void => {
   publish(b, message, [clear])
 }
 
-/** Publishes a message that no connection waits for the acknowledgement of. */
-export const publish = (b: BrokerState, message: Message, changes: ReadonlyArray<Change> | undefined): void => {
+/** Publishes a message that no connection waits for the acknowledgement of, together with what its publication changes. */
+const publish = (b: BrokerState, message: Message, changes: ReadonlyArray<Change>): void => {
   const audience = audienceOf(b, message.topic as TopicName, message.publisher)
   const cost = queueingCost(b, message, audience)
   const fits = cost <= b.bank.free()
@@ -129,7 +129,7 @@ export const publish = (b: BrokerState, message: Message, changes: ReadonlyArray
   }
   const encodings = new Encodings(b.frames)
   encodings.begin(message, b.now)
-  deliver(b, encodings, fits ? audience : [], undefined, changes, () => {})
+  deliverOnce(b, encodings, fits ? audience : [], undefined, changes, () => {})
 }
 
 /** The session waits for its client, until it expires. */

@@ -20,6 +20,7 @@ describe("a Will", () => {
       const { broker, wills } = yield* setUp
       const x = yield* broker.connect("x", { will })
       x.drop()
+      yield* broker.durable
       assert.deepStrictEqual(yield* wills, ["Publish gone"])
       yield* broker.connect("x")
       yield* TestClock.adjust("1 minute")
@@ -37,7 +38,22 @@ describe("a Will", () => {
       const y = yield* broker.connect("y", { will })
       y.send({ _tag: "Disconnect", reasonCode: 4 })
       yield* y.untilClosed
+      yield* broker.durable
       assert.deepStrictEqual(yield* wills, ["Publish gone"])
+    })
+  )
+
+  it.effect("is published only when a crash would not bring it again", () =>
+    Effect.gen(function* () {
+      const { broker, server, wills } = yield* setUp
+      const x = yield* broker.connect("x", { will })
+      yield* broker.faults.suspend
+      x.drop()
+      assert.deepStrictEqual(yield* wills, [])
+      const next = yield* start(server)
+      const watcher = yield* next.connect("watcher", durable)
+      yield* next.durable
+      assert.deepStrictEqual(briefly(yield* watcher.untilPing), [])
     })
   )
 
