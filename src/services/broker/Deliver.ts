@@ -244,6 +244,7 @@ export const handOn = (b: BrokerState, encodings: Encodings, { session }: Subscr
   const queueing: Queueing = { changes: [], places: [] }
   for (const { share, message, qos, sequence } of Outbound.deliveries(session.outbound)) {
     if (share === undefined || (qos === 2 && sequence < session.outbound.attempted)) continue
+    if (message.expiresAt <= b.now) continue
     const member = anotherMember(b, share, message.publisher)
     if (member === undefined) continue
     if (member.subscriber.durable && member.qos > 0) {

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect } from "effect"
+import { TestClock } from "effect/testing"
 import { Bank } from "../../../src/services/Bank.ts"
 import { briefly, durable, publish, startFirst, subscribed } from "../TestBroker.ts"
 
@@ -69,4 +70,24 @@ describe("a message to a shared subscription", () => {
       assert.deepStrictEqual(yield* second.untilPing, [])
     })
   )
+
+  for (const qos of [0, 1, 2] as const) {
+    it.effect(`goes to nobody when it has expired by the end of its member's session, not at QoS ${qos} either`, () =>
+      Effect.gen(function* () {
+        const { broker } = yield* startFirst()
+        const first = yield* broker.connect("first", durable)
+        yield* subscribed(first, filter, 1)
+        first.drop()
+        const publisher = yield* broker.connect("publisher")
+        publisher.send(publish("jobs/1", "job", 1, 1, { properties: { messageExpiryInterval: 1 } }))
+        yield* broker.durable
+        yield* TestClock.adjust("2 seconds")
+        const second = yield* broker.connect("second")
+        yield* subscribed(second, filter, qos)
+        yield* broker.connect("first")
+        yield* broker.durable
+        assert.deepStrictEqual(yield* second.untilPing, [])
+      })
+    )
+  }
 })
