@@ -1,3 +1,4 @@
+/* oxlint-disable no-restricted-globals -- what it takes away it has to name */
 /**
  * While a simulation runs, every source of time, chance and turns that is not the simulation's own throws. A promise or
  * a timer that leaks in would leave the hash of the run as it is; only this names it.
