@@ -7,6 +7,7 @@
  * clear up, and the brokers must hold what they held in the beginning: nothing.
  */
 import type { Event, History, Violation } from "../../domain/simulation/History.ts"
+import { probesOf } from "../../domain/simulation/HistoryProbes.ts"
 import { ModelClient } from "../../domain/simulation/ModelClient.ts"
 import { type Plan, serverHost } from "../../domain/simulation/Plan.ts"
 import { judge } from "../../domain/simulation/Promises.ts"
@@ -58,7 +59,7 @@ export const run = (plan: Plan): Run => {
     history,
     violations: judge(history),
     hash: kernel.hash(),
-    reached: kernel.reached,
+    reached: new Map([...kernel.reached, ...probesOf(history)]),
     simulatedMillis: Math.round(kernel.now / 1000)
   }
 }
