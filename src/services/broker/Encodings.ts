@@ -82,8 +82,14 @@ export class Encodings {
     this.#now = now
   }
 
-  /** Offers the frame that the message came in, decoded by `decoder`, for the form that it has. */
+  /** Offers the frame that the message came in, for the form that it has, if `decoder` has read nothing after it. */
   offerFrame(decoder: Decoder, packet: Publish): void {
+    const { payload } = packet
+    const { frame, frameEnd } = decoder
+    // A payload is the end of its frame.
+    const isLast =
+      payload.buffer === frame.buffer && payload.byteOffset + payload.length === frame.byteOffset + frameEnd
+    if (!isLast) return
     const isVersion5 = decoder.version === 5
     // An alias means something else, or nothing, to everyone but its sender.
     if (isVersion5 && packet.properties?.topicAlias !== undefined) return

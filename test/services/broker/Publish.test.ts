@@ -360,6 +360,28 @@ describe("credit", () => {
     })
   )
 
+  it.effect("is waited for by a PUBLISH that stays what it was, whatever is read behind it", () =>
+    Effect.gen(function* () {
+      const { broker } = yield* startFirst({ limits: { queue: { messages: 1 } } })
+      const keeper = yield* broker.connect("keeper", { ...durable, protocolVersion: 4 })
+      const reader = yield* broker.connect("reader", { protocolVersion: 4 })
+      for (const subscriber of [keeper, reader]) yield* subscribed(subscriber, "t", 1)
+      const old = yield* broker.connect("old", { protocolVersion: 4 })
+      old.send(publish("t", "first", 1, 1), publish("t", "second", 1, 2), publish("t", "third, which is longer", 1, 3))
+      yield* broker.durable
+      assert.deepStrictEqual(briefly(yield* old.untilPing), ["PubAck 1"])
+      const seen: Array<string> = []
+      for (let i = 0; i < 3; i++) {
+        seen.push(...briefly(yield* drain(reader)))
+        yield* drain(keeper)
+        yield* broker.durable
+        yield* TestClock.adjust("1 second")
+        yield* broker.durable
+      }
+      assert.deepStrictEqual(seen, ["Publish first", "Publish second", "Publish third, which is longer"])
+    })
+  )
+
   it.effect("is waited for without reading on when too much comes behind it", () =>
     Effect.gen(function* () {
       const { broker } = yield* startFirst({ limits: { queue: { messages: 1 } } })
