@@ -31,6 +31,9 @@ interface Listener {
 const leastPersistence = 15_000_000
 const mostPersistence = 60_000_000
 
+/** How often it does so, in microseconds. */
+const retransmission = 1_000_000
+
 /** After so long a dial gives up. */
 const dialTimeout = 5_000_000
 
@@ -165,21 +168,32 @@ export class End<M> {
     this.#network.stuck.delete(this as End<never>)
   }
 
-  /** Something has come from the peer. */
+  /** Something has come from the peer. It is handed over at once, unless it has to wait for the owner. */
   #arrive(handOver: () => void): void {
     if (!this.#isOver) {
+      const isAwaited = this.#handlers !== undefined && !this.#isPaused && this.#owner?.isPaused !== true
+      if (isAwaited && this.#inbox.length === 0) {
+        handOver()
+        return
+      }
       this.#inbox.push(handOver)
       this.#handOver()
       return
     }
-    // A machine without power does not answer. Any other says that it knows nothing of such a connection.
+    if (this.#network.isOff(this.host)) this.#network.reach("network.half-open")
+    this.#disown(this.#network.now() + this.#network.persistence())
+  }
+
+  /**
+   * Says that there is no such connection. A machine without power says nothing: the peer sends again, until it is
+   * answered or gives up.
+   */
+  #disown(deadline: number): void {
+    const network = this.#network
     const { peer } = this
-    if (this.#network.isOff(this.host)) {
-      this.#network.reach("network.half-open")
-      this.#network.later(this.#network.persistence(), () => peer.breakOff())
-    } else {
-      this.#network.later(this.#network.latency(this.host, peer.host), () => peer.breakOff())
-    }
+    if (!network.isOff(this.host)) network.later(network.latency(this.host, peer.host), () => peer.breakOff())
+    else if (network.now() >= deadline) peer.breakOff()
+    else network.later(retransmission, () => this.#disown(deadline))
   }
 
   /** Hands over what has arrived, a piece at a time and in order, inside the process that owns the end. */
