@@ -1,267 +1,173 @@
 /**
- * A client that keeps its session by the book (sections 4.1, 4.3 and 4.4) while its broker dies and comes back: it
- * reconnects by itself, resends what is unacknowledged in the original order and with DUP, and takes a QoS 2 message
- * once. What then is lost, doubled or out of order is the broker's fault.
+ * A client that keeps its session by the book while its broker dies and comes back: the model client of the simulation
+ * in a {@link RealWorld}. What then is lost, doubled or out of order is the broker's fault.
  */
-import { connect, type Socket } from "node:net"
-import * as Decoder from "../../src/domain/packet/Decoder.ts"
-import { encode } from "../../src/domain/packet/Encoder.ts"
-import type { Connect, ConnAck, Disconnect, Packet, Publish } from "../../src/domain/packet/Packet.ts"
-import { ProtocolError } from "../../src/domain/packet/ProtocolError.ts"
-import type { BrokerProcess } from "../process/BrokerProcess.ts"
+import type { Socket } from "node:net"
+import type { ConnAck, Disconnect, Packet, Publish } from "../../src/domain/packet/Packet.ts"
+import type { Event } from "../../src/domain/simulation/History.ts"
+import { ModelClient } from "../../src/domain/simulation/ModelClient.ts"
+import { decode, nameOf } from "../../src/domain/simulation/Payload.ts"
+import type { Online } from "../../src/domain/simulation/Plan.ts"
 import { Inbox } from "../process/Inbox.ts"
+import type { RealWorld } from "./RealWorld.ts"
 
 /** The Protocol Level: 4 is MQTT 3.1.1. */
 export type Version = 4 | 5
 
 /** What a client is told to be beside its name. */
-export type Options = Partial<Pick<Connect, "cleanStart" | "will" | "properties">>
-
-/** A PUBLISH that the broker has not acknowledged, or of QoS 2 one that it has not forgotten. */
-interface Outgoing {
-  readonly publish: Publish
-  stage: "publish" | "release"
-  /** How often the PUBLISH was sent. */
-  sent: number
-  readonly acknowledged: () => void
-}
+export type Options = Partial<Pick<Online, "cleanStart" | "expiry" | "will">>
 
 /** A message for the application. */
 export interface Received {
   readonly topic: string
-  readonly payload: string
-  readonly qos: number
+  /** Which message it is: `publisher/m1`; `?`: one that no client of this world publishes. */
+  readonly name: string
   readonly retain: boolean
   readonly dup: boolean
 }
-
-/** Milliseconds until a broker that refuses connections is tried again. */
-const retryAfter = 20
 
 /** Seconds that a session of MQTT 5.0 outlives its connection, unless the options say otherwise. */
 const sessionExpiryInterval = 600
 
 export class PersistentClient {
-  readonly clientId: string
+  readonly name: string
   readonly received = new Inbox<Received>()
-  readonly connacks = new Inbox<ConnAck>()
   /** The DISCONNECT packets that the broker has sent. */
   readonly disconnects: Array<Disconnect> = []
-  /** What the broker did that no broker may do. */
-  readonly faults: Array<string> = []
   /** Called with each message before it is acknowledged. */
   onMessage: (message: Received) => void = () => {}
-  readonly #broker: BrokerProcess
-  readonly #version: Version
+  readonly #client: ModelClient
   readonly #options: Options
-  readonly #outgoing = new Map<number, Outgoing>()
-  /** QoS 2 messages that were taken and whose PUBREL has not come. */
-  readonly #taken = new Set<number>()
-  /** By payload: how often it was sent to the broker. */
-  readonly #timesSent = new Map<string, number>()
-  readonly #answers = new Map<number, (packet: Packet) => void>()
-  #lastId = 0
   #socket: Socket | undefined
-  #isOpen = false
-  #hasSession = false
-  #isWanted = true
+  #connacks = new Inbox<ConnAck>()
+  readonly #answers = new Inbox<Packet>()
+  /** How many messages it was told to publish. */
+  #published = 0
+  /** Told when a message that was not sent yet is acknowledged, in order; and the same by packet identifier after that. */
+  readonly #waiting: Array<() => void> = []
+  readonly #underWay = new Map<number, () => void>()
+  /** QoS 2 messages that were taken and whose PUBREL has not come. */
+  readonly #unreleased = new Set<number>()
 
-  constructor(broker: BrokerProcess, version: Version, clientId: string, options: Options = {}) {
-    this.#broker = broker
-    this.#version = version
-    this.clientId = clientId
-    this.#options = options
+  constructor(world: RealWorld, version: Version, name: string, options: Options = {}) {
+    this.name = name
+    this.#options = version === 5 ? { expiry: sessionExpiryInterval, ...options } : options
+    this.#client = new ModelClient(
+      { name, version, keepAlive: 60, acknowledgeMillis: 0, actions: [] },
+      world.of(name, { noted: (event) => this.#noted(event), dialed: (socket) => void (this.#socket = socket) })
+    )
+    world.clients.push(this)
+  }
+
+  #noted(event: Event): void {
+    if (event._tag === "Received") this.#took(event.packet)
+    // Without DUP it is sent for the first time, and messages are sent in the order in which they were published.
+    if (event._tag === "Sent" && event.packet._tag === "Publish" && !event.packet.dup) {
+      this.#underWay.set(event.packet.packetId, this.#waiting.shift()!)
+    }
+  }
+
+  #took(packet: Packet): void {
+    switch (packet._tag) {
+      case "ConnAck":
+        // A broker that has lost the session acknowledges nothing any more: the checkers name it.
+        if (!packet.sessionPresent) for (const packetId of this.#underWay.keys()) this.#done(packetId)
+        return this.#connacks.add(packet)
+      case "Publish":
+        return this.#deliver(packet)
+      case "PubRel":
+        return void this.#unreleased.delete(packet.packetId)
+      case "PubRec":
+        if (packet.reasonCode >= 0x80) this.#done(packet.packetId)
+        return
+      case "PubAck":
+      case "PubComp":
+        return this.#done(packet.packetId)
+      case "SubAck":
+      case "UnsubAck":
+        return this.#answers.add(packet)
+      case "Disconnect":
+        return void this.disconnects.push(packet)
+    }
+  }
+
+  #deliver({ topic, payload, qos, packetId, retain, dup }: Publish): void {
+    if (qos === 2 && this.#unreleased.has(packetId)) return
+    if (qos === 2) this.#unreleased.add(packetId)
+    const id = decode(payload)
+    const message = { topic, name: id === undefined ? "?" : nameOf(id), retain, dup }
+    this.received.add(message)
+    this.onMessage(message)
+  }
+
+  #done(packetId: number): void {
+    this.#underWay.get(packetId)?.()
+    this.#underWay.delete(packetId)
   }
 
   /** Connects, and stays connected from then on; returns the first CONNACK. */
-  async connect(): Promise<ConnAck> {
-    this.#isWanted = true
-    this.#dial()
-    return this.connacks.next()
+  connect(): Promise<ConnAck> {
+    this.#connacks = new Inbox()
+    this.#client.perform({ _tag: "Online", at: 0, cleanStart: false, ...this.#options })
+    return this.#connacks.next()
   }
 
-  #dial(): void {
-    const decoder = Decoder.make({ role: "client", version: this.#version, maximumPacketSize: 2 ** 28 })
-    const socket = connect(this.#broker.port, this.#broker.host)
-    this.#socket = socket
-    socket.setNoDelay(true)
-    socket.once("connect", () => {
-      this.#send({
-        _tag: "Connect",
-        protocolVersion: this.#version,
-        clientId: this.clientId,
-        cleanStart: false,
-        keepAlive: 60,
-        ...(this.#version === 5 && { properties: { sessionExpiryInterval } }),
-        ...this.#options
-      })
+  /**
+   * Publishes; returns the message's name when the broker has acknowledged it for good, however many connections that
+   * takes.
+   */
+  async publish(topic: string, qos: 1 | 2, retain = false): Promise<string> {
+    const name = nameOf({ publisher: this.name, kind: "m", number: ++this.#published })
+    await this.#publish(topic, qos, retain, 1)
+    return name
+  }
+
+  /** Clears the retained message of a topic; returns when the broker has acknowledged it. */
+  clear(topic: string, qos: 1 | 2): Promise<void> {
+    return this.#publish(topic, qos, true, 0)
+  }
+
+  #publish(topic: string, qos: 1 | 2, retain: boolean, bytes: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+      this.#client.perform({ _tag: "Publish", at: 0, topic, qos, retain, bytes, alias: false })
     })
-    socket.on("data", (bytes) => {
-      decoder.push(bytes)
-      for (let packet = decoder.next(); packet !== undefined; packet = decoder.next()) {
-        if (packet instanceof ProtocolError) {
-          this.faults.push(`a malformed packet: ${packet.message}`)
-          socket.destroy()
-          return
-        }
-        this.#handle(packet)
-      }
-    })
-    // "close" follows.
-    socket.on("error", () => {})
-    socket.once("close", () => {
-      this.#isOpen = false
-      if (this.#isWanted) setTimeout(() => this.#isWanted && this.#dial(), retryAfter)
-    })
-  }
-
-  #send(packet: Packet): void {
-    this.#socket!.write(encode(packet, this.#version))
-  }
-
-  #handle(packet: Packet): void {
-    switch (packet._tag) {
-      case "ConnAck":
-        return this.#connected(packet)
-      case "Publish":
-        return this.#take(packet)
-      case "PubAck":
-      case "PubRec":
-      case "PubComp":
-        return this.#advance(packet._tag, packet.packetId, packet.reasonCode)
-      case "PubRel":
-        this.#taken.delete(packet.packetId)
-        return this.#send({ _tag: "PubComp", packetId: packet.packetId, reasonCode: 0 })
-      case "SubAck":
-      case "UnsubAck":
-        this.#answers.get(packet.packetId)?.(packet)
-        this.#answers.delete(packet.packetId)
-        return
-      case "Disconnect":
-        this.disconnects.push(packet)
-        return
-      default:
-        this.faults.push(`an unexpected ${packet._tag}`)
-    }
-  }
-
-  #connected(connack: ConnAck): void {
-    if (connack.reasonCode !== 0) this.faults.push(`refused with ${connack.reasonCode}`)
-    if (this.#hasSession && !connack.sessionPresent) this.faults.push("the broker has lost the session")
-    this.#hasSession = true
-    this.#isOpen = true
-    for (const outgoing of this.#outgoing.values()) this.#transmit(outgoing)
-    this.connacks.add(connack)
-  }
-
-  #transmit(outgoing: Outgoing): void {
-    const { publish, stage } = outgoing
-    if (stage === "release") {
-      this.#send({ _tag: "PubRel", packetId: publish.packetId, reasonCode: 0 })
-      return
-    }
-    const payload = text(publish)
-    this.#timesSent.set(payload, this.timesSent(payload) + 1)
-    this.#send({ ...publish, dup: outgoing.sent > 0 })
-    outgoing.sent++
-  }
-
-  #take(publish: Publish): void {
-    const { topic, qos, retain, dup, packetId } = publish
-    const isRepeated = qos === 2 && this.#taken.has(packetId)
-    if (isRepeated && !dup) this.faults.push(`${text(publish)} was sent again without DUP [MQTT-3.3.1-1]`)
-    if (!isRepeated) {
-      const message = { topic, payload: text(publish), qos, retain, dup }
-      this.received.add(message)
-      this.onMessage(message)
-    }
-    if (qos === 1) this.#send({ _tag: "PubAck", packetId, reasonCode: 0 })
-    if (qos === 2) {
-      this.#taken.add(packetId)
-      this.#send({ _tag: "PubRec", packetId, reasonCode: 0 })
-    }
-  }
-
-  #advance(tag: "PubAck" | "PubRec" | "PubComp", packetId: number, reasonCode: number): void {
-    const outgoing = this.#outgoing.get(packetId)
-    if (outgoing === undefined || reasonCode >= 0x80) {
-      this.faults.push(`${tag} of ${packetId} with reason ${reasonCode}`)
-      return
-    }
-    if (tag === "PubRec") {
-      outgoing.stage = "release"
-      this.#transmit(outgoing)
-      return
-    }
-    this.#outgoing.delete(packetId)
-    outgoing.acknowledged()
-  }
-
-  #nextId(): number {
-    this.#lastId = (this.#lastId % 0xffff) + 1
-    return this.#lastId
-  }
-
-  /** Publishes; returns when the broker has acknowledged it for good, however many connections that takes. */
-  publish(topic: string, payload: string, qos: 1 | 2, retain = false): Promise<void> {
-    return new Promise((acknowledged) => {
-      const packetId = this.#nextId()
-      const bytes = Buffer.from(payload)
-      const outgoing: Outgoing = {
-        publish: { _tag: "Publish", topic, payload: bytes, qos, retain, dup: false, packetId },
-        stage: "publish",
-        sent: 0,
-        acknowledged
-      }
-      this.#outgoing.set(packetId, outgoing)
-      if (this.#isOpen) this.#transmit(outgoing)
-    })
-  }
-
-  /** How often the PUBLISH with this payload was sent to the broker. */
-  timesSent(payload: string): number {
-    return this.#timesSent.get(payload) ?? 0
   }
 
   /** Subscribes; returns at the SUBACK. */
   async subscribe(filter: string, qos: 0 | 1 | 2): Promise<void> {
-    const packetId = this.#nextId()
-    const subscription = { filter, qos, noLocal: false, retainAsPublished: false, retainHandling: 0 } as const
-    this.#send({ _tag: "Subscribe", packetId, subscriptions: [subscription] })
-    await new Promise((resolve) => this.#answers.set(packetId, resolve))
+    const options = { noLocal: false, retainAsPublished: false, retainHandling: 0 } as const
+    this.#client.perform({ _tag: "Subscribe", at: 0, filter, qos, ...options })
+    await this.#answers.next()
   }
 
   /** Unsubscribes; returns at the UNSUBACK. */
   async unsubscribe(filter: string): Promise<void> {
-    const packetId = this.#nextId()
-    this.#send({ _tag: "Unsubscribe", packetId, filters: [filter] })
-    await new Promise((resolve) => this.#answers.set(packetId, resolve))
+    this.#client.perform({ _tag: "Unsubscribe", at: 0, filter })
+    await this.#answers.next()
   }
 
-  /** Says goodbye, and stays away until `connect`. */
+  /** Says goodbye if it is connected, and stays away until `connect`. */
   async disconnect(): Promise<void> {
-    this.#isWanted = false
-    this.#send({ _tag: "Disconnect", reasonCode: 0 })
+    this.#client.perform({ _tag: "Offline", at: 0, how: "disconnect" })
     await this.#closed()
   }
 
   /** Breaks the connection, and stays away until `connect`. */
   async drop(): Promise<void> {
-    this.#isWanted = false
-    this.#socket!.destroy()
+    this.#client.perform({ _tag: "Offline", at: 0, how: "reset" })
     await this.#closed()
   }
 
-  /** Does not reconnect when the connection ends; returns when it has. */
+  /** Returns when the broker has ended the connection; stays away from then on until `connect`. */
   async ended(): Promise<void> {
-    this.#isWanted = false
     await this.#closed()
+    await this.drop()
   }
 
   async #closed(): Promise<void> {
-    const socket = this.#socket!
-    if (!socket.closed) await new Promise<void>((resolve) => void socket.once("close", () => resolve()))
+    const socket = this.#socket
+    if (socket === undefined || socket.closed) return
+    await new Promise<void>((resolve) => void socket.once("close", () => resolve()))
   }
 }
-
-const text = ({ payload }: Publish): string => Buffer.from(payload).toString()

@@ -3,48 +3,36 @@ import { connect } from "node:net"
 import { assert, describe, it } from "vitest"
 import { encode } from "../../src/domain/packet/Encoder.ts"
 import type { Connect } from "../../src/domain/packet/Packet.ts"
-import { BrokerProcess } from "../process/BrokerProcess.ts"
-import { PersistentClient, type Received } from "./PersistentClient.ts"
+import { PersistentClient, type Options } from "./PersistentClient.ts"
+import { inWorld, type RealWorld } from "./RealWorld.ts"
 
 /** A test with a broker of its own. */
-const withBroker = (run: (broker: BrokerProcess) => Promise<void>) => async (): Promise<void> => {
-  const broker = await BrokerProcess.start("shutdown.graceTime=5 s")
-  try {
-    await run(broker)
-    assert.deepEqual(broker.complaints(), [])
-  } finally {
-    await broker.dispose()
-  }
+const withBroker = (run: (world: RealWorld) => Promise<void>) => async (): Promise<void> => {
+  await inWorld(["shutdown.graceTime=5 s"], run)
 }
 
-const restart = async (broker: BrokerProcess): Promise<void> => {
-  await broker.kill()
-  await broker.restart()
+const restart = async (world: RealWorld): Promise<void> => {
+  await world.kill()
+  await world.restart()
 }
 
-/** What a subscriber has received before this payload, as `topic payload`. */
-const until = async (subscriber: PersistentClient, payload: string): Promise<ReadonlyArray<string>> => {
+/** The topics of what a subscriber has received before this message. */
+const until = async (subscriber: PersistentClient, last: string): Promise<ReadonlyArray<string>> => {
   const before: Array<string> = []
-  for (;;) {
-    const message: Received = await subscriber.received.next()
-    if (message.payload === payload) return before
-    before.push(`${message.topic} ${message.payload}`)
+  for (let message = await subscriber.received.next(); message.name !== last;) {
+    before.push(message.topic)
+    message = await subscriber.received.next()
   }
+  return before
 }
 
-const willOf = (payload: string, willDelayInterval: number): Pick<Connect, "will"> => ({
-  will: {
-    topic: `wills/${payload}`,
-    payload: Buffer.from(payload),
-    qos: 2,
-    retain: false,
-    properties: { willDelayInterval }
-  }
+const willOf = (name: string, delay: number): Options => ({
+  will: { topic: `wills/${name}`, qos: 2, retain: false, delay }
 })
 
-/** A client of MQTT 5.0 with this Will, connected. */
-const connected = async (broker: BrokerProcess, name: string, options: Partial<Connect>): Promise<PersistentClient> => {
-  const client = new PersistentClient(broker, 5, name, options)
+/** A client of MQTT 5.0, connected. */
+const connected = async (world: RealWorld, name: string, options: Options = {}): Promise<PersistentClient> => {
+  const client = new PersistentClient(world, 5, name, options)
   await client.connect()
   return client
 }
@@ -55,125 +43,111 @@ const timeout = 60_000
 describe("after kill -9", { timeout, concurrent: true }, () => {
   it(
     "retained messages are as they were acknowledged last",
-    withBroker(async (broker) => {
-      const publisher = await connected(broker, "publisher", {})
-      for (const [topic, payload, qos] of [
-        ["replaced", "first", 1],
-        ["cleared", "gone", 2],
-        ["replaced", "second", 2],
-        ["kept", "kept", 1],
-        ["cleared", "", 1]
-      ] as const) {
-        await publisher.publish(topic, payload, qos, true)
-      }
-      await restart(broker)
-      await publisher.publish("kept too", "kept too", 2, true)
-      await restart(broker)
-      const subscriber = await connected(broker, "subscriber", {})
+    withBroker(async (world) => {
+      const publisher = await connected(world, "publisher")
+      await publisher.publish("replaced", 1, true)
+      await publisher.publish("cleared", 2, true)
+      const second = await publisher.publish("replaced", 2, true)
+      const kept = await publisher.publish("kept", 1, true)
+      await publisher.clear("cleared", 1)
+      await restart(world)
+      const keptToo = await publisher.publish("kept too", 2, true)
+      await restart(world)
+      const subscriber = await connected(world, "subscriber")
       await subscriber.subscribe("#", 2)
       const retained = await subscriber.received.take(3)
-      assert.deepEqual(retained.map(({ topic, payload, retain }) => `${topic} ${payload} ${retain}`).sort(), [
-        "kept kept true",
-        "kept too kept too true",
-        "replaced second true"
+      assert.deepEqual(retained.map(({ topic, name, retain }) => `${topic} ${name} ${retain}`).sort(), [
+        `kept ${kept} true`,
+        `kept too ${keptToo} true`,
+        `replaced ${second} true`
       ])
-      await publisher.publish("kept", "end", 1)
-      assert.deepEqual(await until(subscriber, "end"), [])
-      await Promise.all([subscriber.disconnect(), publisher.disconnect()])
+      assert.deepEqual(await until(subscriber, await publisher.publish("kept", 1)), [])
     })
   )
 
   it(
     "each will that is due is published once, and no other",
-    withBroker(async (broker) => {
-      const watcher = await connected(broker, "watcher", {})
+    withBroker(async (world) => {
+      const watcher = await connected(world, "watcher")
       await watcher.subscribe("wills/#", 2)
-      const transient = await connected(broker, "transient", {
+      const transient = await connected(world, "transient", {
         cleanStart: true,
-        properties: {},
+        expiry: 0,
         ...willOf("transient", 0)
       })
-      const dropped = await connected(broker, "dropped", willOf("dropped", 2))
-      const absent = await connected(broker, "absent", willOf("absent", 1))
-      const present = await connected(broker, "present", willOf("present", 60))
-      const polite = await connected(broker, "polite", willOf("polite", 0))
+      const dropped = await connected(world, "dropped", willOf("dropped", 2))
+      const absent = await connected(world, "absent", willOf("absent", 1))
+      const present = await connected(world, "present", willOf("present", 60))
+      const polite = await connected(world, "polite", willOf("polite", 0))
       await polite.disconnect()
       await dropped.drop()
       const ends = [transient.ended(), absent.ended()]
-      await restart(broker)
+      await restart(world)
       await Promise.all(ends)
       const wills = await watcher.received.take(3)
       assert.sameMembers(
-        wills.map(({ payload }) => payload),
-        ["transient", "dropped", "absent"]
+        wills.map(({ topic }) => topic),
+        ["wills/transient", "wills/dropped", "wills/absent"]
       )
-      await present.publish("wills", "end", 1)
-      assert.deepEqual(await until(watcher, "end"), [])
+      assert.deepEqual(await until(watcher, await present.publish("wills", 2)), [])
       // None of them comes again, and the one that is armed still is.
-      await restart(broker)
-      await present.publish("wills", "end", 1)
-      assert.deepEqual(await until(watcher, "end"), [])
-      for (const { faults } of [watcher, present]) assert.deepEqual(faults, [])
-      await Promise.all([watcher.disconnect(), present.disconnect()])
+      await restart(world)
+      assert.deepEqual(await until(watcher, await present.publish("wills", 2)), [])
     })
   )
 
   it(
     "subscriptions are as they were acknowledged last",
-    withBroker(async (broker) => {
-      const subscriber = await connected(broker, "subscriber", {})
+    withBroker(async (world) => {
+      const subscriber = await connected(world, "subscriber")
       await subscriber.subscribe("a/+", 1)
       await subscriber.subscribe("b", 1)
       await subscriber.subscribe("a/+", 2)
       await subscriber.unsubscribe("b")
-      await restart(broker)
-      const publisher = await connected(broker, "publisher", {})
-      for (const topic of ["a/x", "b", "a/y"]) await publisher.publish(topic, topic, 2)
-      await publisher.publish("a/end", "end", 2)
-      assert.deepEqual(await until(subscriber, "end"), ["a/x a/x", "a/y a/y"])
-      await Promise.all([subscriber.disconnect(), publisher.disconnect()])
+      await restart(world)
+      const publisher = await connected(world, "publisher")
+      for (const topic of ["a/x", "b", "a/y"]) await publisher.publish(topic, 2)
+      assert.deepEqual(await until(subscriber, await publisher.publish("a/end", 2)), ["a/x", "a/y"])
     })
   )
 
   it(
     "a session is gone when it has expired meanwhile, and there when it has not",
-    withBroker(async (broker) => {
-      const brief = await connected(broker, "brief", { properties: { sessionExpiryInterval: 1 } })
-      const long = await connected(broker, "long", { properties: { sessionExpiryInterval: 60 } })
-      const watcher = await connected(broker, "watcher", {})
+    withBroker(async (world) => {
+      const brief = await connected(world, "brief", { expiry: 1 })
+      const long = await connected(world, "long", { expiry: 60 })
+      const watcher = await connected(world, "watcher")
       await watcher.subscribe("wills/#", 1)
       // Its Will waits longer than the session lives, so it comes when that has expired.
-      const timer = await connected(broker, "timer", {
-        properties: { sessionExpiryInterval: 2 },
+      const timer = await connected(world, "timer", {
+        expiry: 2,
         ...willOf("timer", 60)
       })
       for (const client of [brief, long]) await client.disconnect()
       await timer.drop()
-      await restart(broker)
-      assert.strictEqual((await watcher.received.next()).payload, "timer")
-      const again = new PersistentClient(broker, 5, "brief")
-      assert.isFalse((await again.connect()).sessionPresent)
+      await restart(world)
+      assert.strictEqual((await watcher.received.next()).topic, "wills/timer")
+      assert.isFalse((await brief.connect()).sessionPresent)
       assert.isTrue((await long.connect()).sessionPresent)
-      await Promise.all([again, long, watcher].map((client) => client.disconnect()))
     })
   )
 })
 
 describe("a broker that is told to stop", { timeout }, () => {
   it.each(["SIGTERM", "SIGINT"] as const)("says goodbye on %s, and loses nothing", (signal) =>
-    withBroker(async (broker) => {
+    withBroker(async (world) => {
       const clients = [
-        new PersistentClient(broker, 5, "five"),
-        new PersistentClient(broker, 4, "four"),
-        new PersistentClient(broker, 5, "with-will", willOf("gone", 0))
+        new PersistentClient(world, 5, "five"),
+        new PersistentClient(world, 4, "four"),
+        new PersistentClient(world, 5, "with-will", willOf("gone", 0))
       ] as const
       for (const client of clients) await client.connect()
-      const absent = await connected(broker, "absent", {})
+      const absent = await connected(world, "absent")
       await absent.subscribe("#", 2)
       await absent.disconnect()
-      await clients[0].publish("topic", "acknowledged", 1)
+      await clients[0].publish("topic", 1)
       const ends = clients.map((client) => client.ended())
-      const { code, milliseconds } = await broker.stop(signal)
+      const { code, milliseconds } = await world.stop(signal)
       await Promise.all(ends)
       assert.strictEqual(code, 0)
       assert.isBelow(milliseconds, 5_000)
@@ -181,24 +155,23 @@ describe("a broker that is told to stop", { timeout }, () => {
         clients.map(({ disconnects }) => disconnects.map(({ reasonCode }) => reasonCode)),
         [[0x8b], [], [0x8b]]
       )
-      await broker.restart()
+      await world.restart()
       await absent.connect()
-      await absent.publish("topic", "end", 1)
+      const end = await absent.publish("end", 1)
       // The client with the Will has not said goodbye itself [MQTT-3.1.2-8].
-      assert.deepEqual(await until(absent, "end"), ["topic acknowledged", "wills/gone gone"])
-      await absent.disconnect()
+      assert.deepEqual(await until(absent, end), ["topic", "wills/gone"])
     })()
   )
 
   it(
     "does not wait longer than the grace time for clients that do not close",
-    withBroker(async (broker) => {
-      const socket = connect({ port: broker.port, host: broker.host, allowHalfOpen: true })
+    withBroker(async (world) => {
+      const socket = connect({ port: world.broker.port, host: world.broker.host, allowHalfOpen: true })
       const packet: Connect = { _tag: "Connect", protocolVersion: 5, clientId: "deaf", cleanStart: true, keepAlive: 60 }
       socket.write(encode(packet, 5))
       await once(socket, "data")
       socket.on("error", () => {})
-      const { code, milliseconds } = await broker.stop()
+      const { code, milliseconds } = await world.stop()
       assert.strictEqual(code, 0)
       assert.isBelow(milliseconds, 5_000)
       socket.destroy()

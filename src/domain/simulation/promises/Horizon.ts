@@ -5,7 +5,7 @@
 import type { Account, Connection, Session } from "../Account.ts"
 
 /** What was acknowledged less than this before the end, in microseconds, may still be on its way. */
-const settling = 1_000_000
+export const settling = 1_000_000
 
 /** A session whose client is there to take what it is owed. */
 export interface Served {
