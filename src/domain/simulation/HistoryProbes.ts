@@ -11,7 +11,6 @@ import { isMatch, partsOf } from "./TopicMatching.ts"
 
 /** A PUBLISH of a client, QoS 1 or 2, that has no PUBACK or PUBREC yet. */
 interface Unanswered {
-  readonly index: number
   readonly name: string | undefined
   readonly topic: string
   /** Seconds; undefined: it does not expire. */
@@ -34,6 +33,8 @@ interface Connection {
   subscribedAt: number
   /** By packet identifier. */
   readonly unanswered: Map<number, Unanswered>
+  /** The same that were not taken yet, by the index of their PUBLISH. */
+  readonly untaken: Map<number, Unanswered>
   /** How many messages of the client's are under way: until PUBACK, or PUBCOMP. */
   sending: number
   /** Packet identifiers of messages to the client: until PUBACK, or PUBCOMP. */
@@ -82,6 +83,13 @@ const messageOf = ({ payload }: Publish): string | undefined => {
   return id === undefined ? undefined : nameOf(id)
 }
 
+/** Whether all that a client can get it gets as the member of one group. */
+const isOnlyShared = ({ asked }: Client): boolean => {
+  if (asked.size !== 1) return false
+  for (const filter of asked) if (!filter.startsWith("$share/")) return false
+  return true
+}
+
 const hex = (code: number): string => `0x${code.toString(16)}`
 
 class Watcher {
@@ -89,8 +97,9 @@ class Watcher {
   readonly #connections = new Map<number, Connection>()
   readonly #clients = new Map<string, Client>()
   readonly #brokers = new Map<string, Broker>()
-  /** Connections by the names of their Wills. */
+  /** Connections by the names of their Wills, and the topics of all Wills. */
   readonly #wills = new Map<string, Connection>()
+  readonly #willTopics = new Set<string>()
   /** When messages were acknowledged, by name; and when retained ones were sent. */
   readonly #acknowledgedAt = new Map<string, number>()
   readonly #retainedAt = new Map<string, number>()
@@ -114,11 +123,14 @@ class Watcher {
         if (connection !== undefined) this.#sent(connection, event.packet, event.at, event.index)
         return
       }
-      case "Taken":
-        for (const one of this.#connections.get(event.connection)?.unanswered.values() ?? []) {
-          if (one.index === event.index) one.isTaken = true
-        }
+      case "Taken": {
+        const untaken = this.#connections.get(event.connection)?.untaken
+        const one = untaken?.get(event.index)
+        if (one === undefined) return
+        one.isTaken = true
+        untaken!.delete(event.index)
         return
+      }
       case "Received": {
         const connection = this.#connections.get(event.connection)
         if (connection !== undefined) this.#received(connection, event.packet, event.at)
@@ -199,6 +211,7 @@ class Watcher {
       closed: undefined,
       subscribedAt: -1,
       unanswered: new Map(),
+      untaken: new Map(),
       sending: 0,
       receiving: new Set(),
       subscribes: new Map(),
@@ -232,8 +245,10 @@ class Watcher {
     switch (packet._tag) {
       case "Connect": {
         connection.connect = packet
-        const will = packet.will === undefined ? undefined : decode(packet.will.payload)
-        if (will !== undefined) this.#wills.set(nameOf(will), connection)
+        if (packet.will === undefined) return
+        const id = decode(packet.will.payload)
+        if (id !== undefined) this.#wills.set(nameOf(id), connection)
+        this.#willTopics.add(packet.will.topic)
         return
       }
       case "Publish":
@@ -290,7 +305,9 @@ class Watcher {
     }
     const topic = packet.topic === "" ? (connection.aliases.get(alias!) ?? "") : packet.topic
     const expiry = properties?.messageExpiryInterval
-    connection.unanswered.set(packetId, { index, name, topic, expiry, isTaken: false, isCutOff: false })
+    const one: Unanswered = { name, topic, expiry, isTaken: false, isCutOff: false }
+    connection.unanswered.set(packetId, one)
+    connection.untaken.set(index, one)
     connection.sending++
     if (connection.sending === connection.connack?.properties?.receiveMaximum) {
       this.#reach("flow.receive-maximum-of-broker")
@@ -403,6 +420,11 @@ class Watcher {
       receiving.add(packetId)
       if (receiving.size === connect?.properties?.receiveMaximum) this.#reach("flow.receive-maximum-of-client")
     }
+    const isShared = qos > 0 && isOnlyShared(client)
+    const mayBeWill = topic === "" || this.#willTopics.has(topic)
+    const isAwaited = client.waiting.size + client.expired.size > 0
+    // To read what a payload says costs more than all the rest.
+    if (!isShared && !mayBeWill && !isAwaited && !retain && crashedAt === undefined) return
     const name = messageOf(packet)
     if (name === undefined) return
     client.waiting.delete(name)
@@ -413,7 +435,7 @@ class Watcher {
     else if (crashedAt !== undefined && (this.#acknowledgedAt.get(name) ?? Infinity) < crashedAt) {
       this.#reach("session.message-survived-crash")
     }
-    if (qos > 0) this.#shared(client, name)
+    if (isShared) this.#shared(client, name)
   }
 
   #willPublished(connection: Connection, at: number): void {
@@ -434,10 +456,8 @@ class Watcher {
   }
 
   #shared(client: Client, name: string): void {
-    if (client.asked.size !== 1 || this.#repeated.has(name)) return
-    const [filter] = client.asked
-    if (!filter!.startsWith("$share/")) return
-    const key = `${filter} ${name}`
+    if (this.#repeated.has(name)) return
+    const key = `${[...client.asked][0]!} ${name}`
     const member = this.#members.get(key)
     if (member !== undefined && member !== client) this.#reach("shared.moved-to-another-member")
     this.#members.set(key, client)

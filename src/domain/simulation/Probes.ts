@@ -63,10 +63,6 @@ export const probes: ReadonlyArray<Probe> = [
   { name: "client.served-3.1.1", description: "a client of MQTT 3.1.1 is connected" },
   { name: "client.served-5", description: "a client of MQTT 5.0 is connected" },
   { name: "disconnect.0x8b", description: "a broker says goodbye because it shuts down" },
-  {
-    name: "disconnect.0x8d",
-    description: "a broker ends a connection that has been silent for too long, and the client hears it"
-  },
   { name: "disconnect.0x8e", description: "a broker ends a connection that a later one has taken over" },
   { name: "broker.ended-while-starting", description: "a broker ends before it is ready, and is started again" },
   { name: "disk.failing", description: "a commit meets a disk that fails" },
