@@ -27,7 +27,7 @@ const cutsOfOneWrite = 3
 
 export class ByteStream {
   readonly end: End<Piece>
-  /** Called when nothing waits at the sender any more. */
+  /** Called when nothing waits at the sender any more, after something had to. */
   whenEmpty: () => void = () => {}
   /** Called when everything that was written before `close` has been sent, and the end after it. */
   whenClosed: () => void = () => {}
@@ -49,7 +49,9 @@ export class ByteStream {
       this.#underWay -= bytes.length
       this.#taken += bytes.length
       this.whenTaken(this.#taken)
+      const hadWaiting = this.#waitingBytes > 0
       this.#pump()
+      if (hadWaiting && this.#waitingBytes === 0 && !this.#isClosing) this.whenEmpty()
     }
   }
 
@@ -81,7 +83,6 @@ export class ByteStream {
 
   #pump(): void {
     const { window, segmentation, random } = this.#options
-    const hadWaiting = this.#waitingBytes > 0
     // Not a little at a time: TCP waits until half of the window is free.
     while (this.#waiting.length > 0 && this.#underWay <= window / 2) {
       const { bytes, writtenAt } = this.#waiting[0]!
@@ -99,10 +100,8 @@ export class ByteStream {
       this.#underWay += length
       this.end.send({ bytes: bytes.subarray(0, length), writtenAt })
     }
-    if (this.#waiting.length > 0) return
-    if (this.#isClosing) {
-      this.end.close()
-      this.whenClosed()
-    } else if (hadWaiting) this.whenEmpty()
+    if (this.#waiting.length > 0 || !this.#isClosing) return
+    this.end.close()
+    this.whenClosed()
   }
 }
