@@ -21,11 +21,11 @@ const StoredLease = Schema.fromJsonString(
   Schema.Struct({ ...Lease.fields, incarnation: Schema.Natural, at: Schema.Int })
 )
 const decodeStored = Schema.decodeEffect(StoredLease)
-const encodeStored = Schema.encodeSync(StoredLease)
 const decodeLease = (data: Uint8Array) => decodeStored(Buffer.from(data).toString())
 
+/** Not by the schema: it is written with each transaction, and all of its fields are JSON as they are. */
 const encodeLease = (lease: Lease, incarnation: number, at: number): Uint8Array =>
-  Buffer.from(encodeStored({ ...lease, incarnation, at }))
+  Buffer.from(JSON.stringify({ ...lease, incarnation, at } satisfies typeof StoredLease.Type))
 
 /** Somebody else has written in between. */
 const isOvertaken = (error: { readonly _tag: string }): boolean =>
