@@ -29,7 +29,9 @@ export class TopicNames {
     while (slots < maximumNames * 2) slots *= 2
     this.maximumNames = maximumNames
     this.mask = slots - 1
-    this.names = Array.from<string | undefined>({ length: slots }).fill(undefined)
+    this.names = []
+    this.names.length = slots
+    this.names.fill(undefined)
     this.hashes = new Int32Array(slots)
     this.offsets = new Int32Array(slots)
     this.lengths = new Uint16Array(slots)
