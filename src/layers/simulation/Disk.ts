@@ -47,7 +47,8 @@ export class Disk {
         load: Effect.sync(() =>
           [...this.#entries]
             .map(([key, value]) => ({ key, value }))
-            .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)))
+            // Keys are ASCII, so that this is the order of their bytes.
+            .sort((a, b) => (a.key < b.key ? -1 : 1))
         ),
         commit: (changes) =>
           Effect.uninterruptible(
