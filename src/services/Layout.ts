@@ -18,8 +18,11 @@ const leases = `${bank}/leases`
 /** What a broker has drawn from the Bank, and spent. */
 export const lease = (id: string): string => `${leases}/${id}`
 
-/** Retained messages lie in 256 buckets, so that no znode has too many children to list. */
-export const topicBuckets = 256
+/**
+ * Retained messages lie in buckets, so that no znode has too many children to list: five million fit. Each is a read
+ * when a broker starts.
+ */
+export const topicBuckets = 64
 
 export const topicBucket = (bucket: number): string => `${topics}/${bucket.toString(16).padStart(2, "0")}`
 
