@@ -156,8 +156,14 @@ export class Kernel {
 
   /** Writes something into the hash of the run. */
   mix(text: string): void {
-    for (let i = 0; i < text.length; i++) this.#mixNumber(text.charCodeAt(i))
-    this.#mixNumber(0x1f)
+    for (let i = 0; i < text.length; i++) this.mixNumber(text.charCodeAt(i))
+    this.mixNumber(0x1f)
+  }
+
+  /** Writes the low 32 bits of a number into the hash of the run. */
+  mixNumber(word: number): void {
+    this.#hashLow = Math.imul(this.#hashLow ^ word, 0x01000193)
+    this.#hashHigh = (Math.imul(((this.#hashHigh << 13) | (this.#hashHigh >>> 19)) ^ word, 0xcc9e2d51) + 0xe6546b64) | 0
   }
 
   /** The hash of all that happened: 16 hexadecimal digits. */
@@ -200,7 +206,7 @@ export class Kernel {
         return
       }
     }
-    this.#mixNumber(event.order)
+    this.mixNumber(event.order)
     event.run()
   }
 
@@ -216,8 +222,8 @@ export class Kernel {
       return
     }
     this.#tasks++
-    this.#mixNumber(queue.id)
-    this.#mixNumber(task.order)
+    this.mixNumber(queue.id)
+    this.mixNumber(task.order)
     // What a process does takes time.
     this.now += 1 + (this.#schedule.bits() & 7)
     task.run()
@@ -250,11 +256,6 @@ export class Kernel {
       last.place = queue.place
     }
     queue.place = -1
-  }
-
-  #mixNumber(word: number): void {
-    this.#hashLow = Math.imul(this.#hashLow ^ word, 0x01000193)
-    this.#hashHigh = (Math.imul(((this.#hashHigh << 13) | (this.#hashHigh >>> 19)) ^ word, 0xcc9e2d51) + 0xe6546b64) | 0
   }
 
   #push(event: Event): void {

@@ -240,10 +240,13 @@ class Simulation {
   #note(event: Event): void {
     this.history.push(event)
     const { kernel } = this
-    kernel.mix(`${event._tag} ${event.at}`)
+    kernel.mix(event._tag)
+    kernel.mixNumber(event.at)
     if (event._tag !== "Sent" && event._tag !== "Received") return
     const { connection, packet } = event
-    kernel.mix(`${connection} ${packet._tag} ${"packetId" in packet ? packet.packetId : ""}`)
+    kernel.mix(packet._tag)
+    kernel.mixNumber(connection)
+    kernel.mixNumber("packetId" in packet ? (packet.packetId ?? 0) : 0)
     if (packet._tag !== "PingReq" && packet._tag !== "PingResp") this.#lastActivity = kernel.now
   }
 }
