@@ -52,6 +52,8 @@ export const dialOver =
       close: () => {
         isClosed = true
         end?.close()
+        // What the server still sends is for nobody.
+        end?.vanish()
       }
     }
   }
