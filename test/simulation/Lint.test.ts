@@ -91,7 +91,7 @@ describe("lint", () => {
     const wrong = new Map(all.flatMap(([rule, texts], at) => each(`${at}-`, texts).map(([name]) => [name, rule])))
     const right = each("allowed-", allowed)
     const found = await lint(new Map([...all.flatMap(([, texts], at) => each(`${at}-`, texts)), ...right]))
-    for (const [name, rule] of wrong) assert.include(found.get(name), rule, name)
+    for (const [name, rule] of wrong) assert.include(found.get(name)!, rule, name)
     for (const [name, text] of right) assert.deepStrictEqual(found.get(name), [], text)
   })
 

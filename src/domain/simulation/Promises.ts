@@ -1,6 +1,6 @@
 /** All promises that histories are held to (docs/guarantees.md), and the judgement of a history by them. */
 import type { Promised } from "./Account.ts"
-import type { History, Violation } from "./History.ts"
+import type { Checker } from "./History.ts"
 import { liveness } from "./promises/Liveness.ts"
 import { nothingLeaks } from "./promises/NothingLeaks.ts"
 import { oneConnection } from "./promises/OneConnection.ts"
@@ -36,7 +36,7 @@ export const promises: Readonly<Record<string, Promised>> = {
 }
 
 /** Judges a history by all promises. A pure function; violations come in the order of their times. */
-export const judge = (history: History): ReadonlyArray<Violation> => {
+export const judge: Checker = (history) => {
   const account = reconstruct(history)
   return Object.values(promises)
     .flatMap((promise) => promise(account))
