@@ -85,14 +85,41 @@ const faultOf = (random: RandomStream, _tag: FaultName, at: number, targets: Tar
 
 const endOf = (fault: Fault): number => ("duration" in fault ? fault.at + fault.duration : fault.at)
 
-/** When a fault strikes: at any time, soon after the start, or close to another one, where what is rare is found. */
-const momentOf = (random: RandomStream, others: ReadonlyArray<Fault>, end: number): number => {
+/** How long after an action a fault strikes that is meant to strike what it has set off, in milliseconds at most. */
+const aftermath = 8
+
+/**
+ * When a fault strikes: at any time, soon after the start, close to another one, or right after something that a client
+ * does (`acts` are the times of that), before it is on a disk. The last two are where what is rare is found.
+ */
+const momentOf = (
+  random: RandomStream,
+  others: ReadonlyArray<Fault>,
+  acts: ReadonlyArray<number>,
+  end: number
+): number => {
   if (others.length > 0 && random.chance(0.35)) {
     const other = random.pick(others)
     const at = random.chance(0.5) ? endOf(other) + random.between(0, 400) : random.between(other.at, endOf(other))
     return Math.min(at, end - 1)
   }
+  if (acts.length > 0 && random.chance(0.4)) {
+    return Math.min(random.pick(acts) + random.between(0, aftermath), end - 1)
+  }
   return random.chance(0.1) ? random.below(Math.min(3_000, end)) : random.below(end)
+}
+
+/** When the clients do what, kind by kind: there are many more publications than anything else. */
+const actsOf = (clients: ReadonlyArray<ClientPlan>): ReadonlyArray<ReadonlyArray<number>> => {
+  const times = new Map<string, Array<number>>()
+  for (const { actions } of clients) {
+    for (const { _tag, at } of actions) {
+      const same = times.get(_tag)
+      if (same === undefined) times.set(_tag, [at])
+      else same.push(at)
+    }
+  }
+  return [...times.values()]
 }
 
 /** Whether a fault strikes a process that another one has just ended. */
@@ -115,10 +142,11 @@ export const faultsOf = (
   const kinds = kindsOf(random, targets.store, chosen)
   if (kinds.length === 0) return []
   const faults: Array<Fault> = []
+  const acts = actsOf(targets.clients)
   const count = random.split("count").between(1, most)
   for (let i = 0; i < count; i++) {
     const stream = random.split(`${i}`)
-    const at = momentOf(stream, faults, seconds * 1_000)
+    const at = momentOf(stream, faults, acts.length === 0 ? [] : stream.pick(acts), seconds * 1_000)
     const fault = faultOf(stream, stream.pick(kinds), at, targets)
     const isIdle = faults.some((other) => strikesNothing(fault, other) || strikesNothing(other, fault))
     if (!isIdle) faults.push(fault)
