@@ -24,8 +24,8 @@ const decodeStored = Schema.decodeEffect(StoredLease)
 const decodeLease = (data: Uint8Array) => decodeStored(Buffer.from(data).toString())
 
 /** Not by the schema: it is written with each transaction, and all of its fields are JSON as they are. */
-const encodeLease = (lease: Lease, incarnation: number, at: number): Uint8Array =>
-  Buffer.from(JSON.stringify({ ...lease, incarnation, at } satisfies typeof StoredLease.Type))
+const encodeLease = ({ drawn, spent }: Lease, incarnation: number, at: number): Uint8Array =>
+  Buffer.from(JSON.stringify({ drawn, spent, incarnation, at } satisfies typeof StoredLease.Type))
 
 /** Somebody else has written in between. */
 const isOvertaken = (error: { readonly _tag: string }): boolean =>

@@ -168,17 +168,14 @@ const destination = (
 ): Destination => {
   const identifiers = subscriptions.flatMap(({ identifier }) => (identifier === undefined ? [] : [identifier]))
   const own = subscriptions.filter(({ noLocal }) => !noLocal)
-  const folded = {
+  const folded: Destination = {
     subscriber,
     qos: Math.max(...subscriptions.map(({ qos }) => qos)) as 0 | 1 | 2,
     retainAsPublished: subscriptions.some(({ retainAsPublished }) => retainAsPublished),
     identifiers: identifiers.length === 0 ? undefined : identifiers,
-    share
+    share,
+    own: own.length === 0 || own.length === subscriptions.length ? undefined : destination(subscriber, own)
   }
-  if (own.length === subscriptions.length) {
-    const all: Destination = { ...folded, own: undefined }
-    // The publisher's own messages are no different: the destination stands for itself.
-    return Object.assign(all, { own: all })
-  }
-  return { ...folded, own: own.length === 0 ? undefined : destination(subscriber, own) }
+  // The publisher's own messages are no different: the destination stands for itself.
+  return own.length === subscriptions.length ? Object.assign(folded, { own: folded }) : folded
 }
