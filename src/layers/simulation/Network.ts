@@ -309,7 +309,8 @@ export class Network {
     const { latencyMicros } = this.#options
     const usual = latencyMicros * (0.5 + this.#random.float())
     const tail = this.#random.chance(0.01) ? this.#random.exponential(tailMicros) : 0
-    return Math.round((usual + tail) * (this.#slow.get(direction(from, to)) ?? 1))
+    const factor = this.#slow.size === 0 ? 1 : (this.#slow.get(direction(from, to)) ?? 1)
+    return Math.round((usual + tail) * factor)
   }
 
   /** How long TCP sends again this time before it gives up. */
@@ -381,7 +382,7 @@ export class Network {
   }
 
   isCut(from: string, to: string): boolean {
-    return (this.#cuts.get(direction(from, to)) ?? 0) > 0
+    return this.#cuts.size > 0 && (this.#cuts.get(direction(from, to)) ?? 0) > 0
   }
 
   /** Nothing gets from one host to the other any more. */
