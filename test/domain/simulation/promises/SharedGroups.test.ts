@@ -50,6 +50,16 @@ describe("a shared subscription", () => {
     assert.deepStrictEqual(broken(moved(false, 2)), ["shared-doubled"])
   })
 
+  it("gives it to another member, which may get it sooner by a faster connection", () => {
+    const history = begun()
+      .delivered("b", "p/m1", { written: 20 })
+      .at(25)
+      .delivered("a", "p/m1", { written: 15, answerTaken: false })
+      .closed("a")
+      .connected("a", { expiry: 3600 })
+    assert.deepStrictEqual(broken(history), [])
+  })
+
   it("gives it again when it was published again, or comes by another subscription", () => {
     const again = begun().delivered("a", "p/m1").published("p", 1, { dup: true }).delivered("b", "p/m1")
     assert.deepStrictEqual(broken(again), [])
