@@ -72,6 +72,10 @@ export const probes: ReadonlyArray<Probe> = [
   { name: "network.half-open", description: "a machine's peers sit at connections that it knows nothing of any more" },
   { name: "network.unread-at-death", description: "a broker dies with bytes in its sockets that it has not read" },
   { name: "zookeeper.expired", description: "ZooKeeper ends the session of a broker" },
+  {
+    name: "zookeeper.proposal-survived",
+    description: "a write that its leader did not live to commit happens all the same"
+  },
   { name: "zookeeper.proposal-lost", description: "a write that its leader did not live to commit never happens" },
   {
     name: "zookeeper.refused-behind",
