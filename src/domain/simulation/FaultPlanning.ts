@@ -85,6 +85,9 @@ const faultOf = (random: RandomStream, _tag: FaultName, at: number, targets: Tar
 
 const endOf = (fault: Fault): number => ("duration" in fault ? fault.at + fault.duration : fault.at)
 
+/** Whether it ends a process in the midst of what it does. */
+const isSudden = (kind: FaultName): boolean => kind === "crash" || kind === "power"
+
 /** How long after an action a fault strikes that is meant to strike what it has set off, in milliseconds at most. */
 const aftermath = 8
 
@@ -95,16 +98,14 @@ const aftermath = 8
 const momentOf = (
   random: RandomStream,
   others: ReadonlyArray<Fault>,
-  acts: ReadonlyArray<number>,
+  acts: ReadonlyArray<number> | undefined,
   end: number
 ): number => {
+  if (acts !== undefined) return Math.min(random.pick(acts) + random.between(0, aftermath), end - 1)
   if (others.length > 0 && random.chance(0.35)) {
     const other = random.pick(others)
     const at = random.chance(0.5) ? endOf(other) + random.between(0, 400) : random.between(other.at, endOf(other))
     return Math.min(at, end - 1)
-  }
-  if (acts.length > 0 && random.chance(0.4)) {
-    return Math.min(random.pick(acts) + random.between(0, aftermath), end - 1)
   }
   return random.chance(0.1) ? random.below(Math.min(3_000, end)) : random.below(end)
 }
@@ -146,8 +147,10 @@ export const faultsOf = (
   const count = random.split("count").between(1, most)
   for (let i = 0; i < count; i++) {
     const stream = random.split(`${i}`)
-    const at = momentOf(stream, faults, acts.length === 0 ? [] : stream.pick(acts), seconds * 1_000)
-    const fault = faultOf(stream, stream.pick(kinds), at, targets)
+    const kind = stream.pick(kinds)
+    const aimed = acts.length > 0 && stream.chance(isSudden(kind) ? 0.6 : 0.3) ? stream.pick(acts) : undefined
+    const at = momentOf(stream, faults, aimed, seconds * 1_000)
+    const fault = faultOf(stream, kind, at, targets)
     const isIdle = faults.some((other) => strikesNothing(fault, other) || strikesNothing(other, fault))
     if (!isIdle) faults.push(fault)
   }
