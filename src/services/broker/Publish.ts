@@ -186,12 +186,11 @@ const takePacketId = (
   return [{ partition: b.partitions.of(session.clientId), record }]
 }
 
-/** A PUBLISH whose message we have: only its PUBREC is sent again, unless that is still to come. */
+/** A PUBLISH whose message we have: only its PUBREC is sent again, in its turn, unless that is still to come. */
 const repeatPubRec = (b: BrokerState, c: Connection, packetId: number): void => {
   if (c.owed?.some((ack) => ack.type === "PubRec" && ack.packetId === packetId) === true) return
   // A resumed exchange: the first connection counted it, this one has not yet.
-  Encoder.writeAck(b.replies, "PubRec", packetId, ReasonCode.Success, c.version as 3 | 4 | 5)
-  sendWritten(b, c, b.replies)
+  owe(b, c, { type: "PubRec", packetId, reasonCode: ReasonCode.Success, reason: undefined, waitingFor: 0 })
 }
 
 /** Answers a PUBLISH that is not taken over; MQTT 3.1.1 has no answer but the end of the connection. */

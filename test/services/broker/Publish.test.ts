@@ -114,6 +114,18 @@ describe("a message of QoS 2 from a client", () => {
     )
   }
 
+  it.effect("that is sent again gets its PUBREC after those of the messages before it [MQTT-4.6.0-3]", () =>
+    Effect.gen(function* () {
+      const { broker } = yield* startFirst()
+      const old = yield* broker.connect("publisher", durable)
+      old.send(publish("t", "known", 2, 2))
+      assert.deepStrictEqual(briefly([yield* old.receive]), ["PubRec 2"])
+      const publisher = yield* broker.connect("publisher", durable)
+      publisher.send(publish("t", "new", 2, 1), publish("t", "known", 2, 2, { dup: true }))
+      assert.deepStrictEqual(briefly([yield* publisher.receive, yield* publisher.receive]), ["PubRec 1", "PubRec 2"])
+    })
+  )
+
   it.effect("that is sent twice before its PUBREC is taken over once", () =>
     Effect.gen(function* () {
       const { broker } = yield* startFirst()
