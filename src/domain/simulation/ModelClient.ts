@@ -80,8 +80,12 @@ export class ModelClient {
     }
   }
 
-  /** Nothing strikes any more: reads what there is, makes sure of its connection, and fetches what its session holds. */
+  /**
+   * Nothing strikes any more: reads what there is, makes sure of its connection, and fetches what its session holds,
+   * without taking its time: how long everything takes to converge shall say something about the broker.
+   */
   comeOnline(): void {
+    this.#session.hurry()
     for (const connection of this.#superseded) connection.unstall()
     const current = this.#current
     current?.unstall()

@@ -63,6 +63,7 @@ export class ModelSession {
   #postponed = 0
   /** Acknowledgements to be sent, in order, and when the last of them is due. */
   #answers: Array<Acknowledgement> = []
+  #isInHurry = false
   #answersDue = 0
   /** Topic aliases that the client and the broker use on this connection (section 3.3.2.3.4). */
   #aliases = new Map<string, number>()
@@ -286,12 +287,18 @@ export class ModelSession {
     }
   }
 
+  /** From now on it acknowledges what it receives at once. */
+  hurry(): void {
+    this.#isInHurry = true
+  }
+
   /** Acknowledges after a while, in the order in which the messages came [MQTT-4.6.0-2, 4.6.0-3]. */
   #answer(acknowledgement: Acknowledgement): void {
     const connection = this.#connection!
     const now = this.#world.now()
     const { acknowledgeMillis } = this.#plan
-    const delay = acknowledgeMillis === 0 ? 0 : this.#world.random.between(0, acknowledgeMillis * 1000)
+    const delay =
+      acknowledgeMillis === 0 || this.#isInHurry ? 0 : this.#world.random.between(0, acknowledgeMillis * 1000)
     this.#answersDue = Math.max(this.#answersDue, now + delay)
     if (this.#answersDue === now && this.#answers.length === 0) return connection.send(acknowledgement)
     this.#answers.push(acknowledgement)

@@ -28,15 +28,16 @@ export const lasts = (account: Account, subscription: Subscription, topic: strin
   // With UNSUBSCRIBE the broker may stop at any moment.
   if (subscription.unsubscribedFrom <= until || grantedQoS(subscription) === 0) return false
   if (subscription.session.doubts.some((doubt) => doubt >= subscription.sentAt)) return false
-  return account
-    .matching(subscription.session, topic)
-    .every(
-      (other) =>
-        other.filter !== subscription.filter ||
-        other.sentAt < subscription.sentAt ||
-        other.sentAt > until ||
-        (grantedQoS(other) > 0 && other.options.noLocal === subscription.options.noLocal)
-    )
+  return account.matching(subscription.session, topic).every(
+    (other) =>
+      other.filter !== subscription.filter ||
+      other.sentAt < subscription.sentAt ||
+      other.sentAt > until ||
+      // What took its place may have been given up meanwhile.
+      (other.unsubscribedFrom > until &&
+        grantedQoS(other) > 0 &&
+        other.options.noLocal === subscription.options.noLocal)
+  )
 }
 
 /** Whether the session's subscriptions make the message owed to it. */

@@ -78,6 +78,19 @@ describe("an acknowledged message", () => {
     assert.deepStrictEqual(broken(converged(published().subscribed("s", "t/#", { qos: 0 }))), [])
   })
 
+  it("is not owed when a subscription was renewed, given up and taken again", () => {
+    const history = begun()
+      .at(10)
+      .published("p", 1, { topic: "t/a" })
+      .at(20)
+      .subscribed("s", "t/#")
+      .at(30)
+      .unsubscribed("s", "t/#")
+      .at(40)
+      .subscribed("s", "t/#")
+    assert.deepStrictEqual(broken(converged(history)), [])
+  })
+
   it("is not owed to its own publisher under No Local", () => {
     const own = (noLocal: boolean) =>
       write()
