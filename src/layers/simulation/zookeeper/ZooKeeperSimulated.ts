@@ -40,7 +40,7 @@ export const dialOver =
       if (dialled === undefined) {
         closed()
       } else if (isClosed) {
-        dialled.close()
+        dialled.reset()
       } else {
         end = dialled
         end.attach({ message: (received) => message(received as ServerMessage), closed })
