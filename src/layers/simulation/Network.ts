@@ -344,6 +344,10 @@ export class Network {
     const host = typeof from === "string" ? from : from.name
     let isAnswered = false
     let here: End<M> | undefined
+    // A process that is started again has not dialled what the one before it has.
+    owner?.whenDead(() => {
+      isAnswered = true
+    })
     const answer = (end: End<M> | undefined): void => {
       if (isAnswered) return
       isAnswered = true
@@ -362,7 +366,8 @@ export class Network {
         this.#accept(here, listener)
       }
       this.#kernel.later(this.latency(to, host), () => {
-        if (!this.isCut(to, host)) answer(here)
+        if (isAnswered) here?.reset()
+        else if (!this.isCut(to, host)) answer(here)
       })
     })
   }

@@ -184,6 +184,21 @@ describe("a dial", () => {
     }
   })
 
+  it("is forgotten with the process that dialled", () => {
+    const kernel = new Kernel({ seed: 1, policy: "random", preemption: 0 })
+    const network = new Network(kernel, { latencyMicros: 1000 })
+    const [server, client] = [new Process(kernel, "server"), new Process(kernel, "client")]
+    for (const process of [server, client]) process.start(Effect.never, idle)
+    listen(network, server)
+    let answers = 0
+    network.dial(client, "server", port, () => answers++)
+    client.crash("kill")
+    client.start(Effect.never, idle)
+    kernel.run(() => false, 10 * second)
+    assert.strictEqual(answers, 0)
+    assert.strictEqual(network.open.size, 0)
+  })
+
   it("is answered while the process stands still", () => {
     const { answer } = dial((network, server) => {
       listen(network, server)
