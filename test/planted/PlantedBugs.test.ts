@@ -12,7 +12,7 @@ const [begin, end] = ["<!-- planted bugs -->", "<!-- /planted bugs -->"] as cons
 /** The rows of the table in the docs, by the name of the bug. */
 const rowsOf = (text: string): ReadonlyMap<string, { readonly seed: number }> => {
   const table = text.slice(text.indexOf(begin), text.indexOf(end))
-  const rows = [...table.matchAll(/^\| `([^`]+)` \|.*\| (\d+) \|/gm)]
+  const rows = [...table.matchAll(/^\| `([^`]+)` *\|.*\| *(\d+) *\|/gm)]
   return new Map(rows.map(([, name, seed]) => [name!, { seed: Number(seed) }]))
 }
 
