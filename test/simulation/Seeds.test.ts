@@ -6,7 +6,7 @@ import { assert, describe, it } from "vitest"
 const run = promisify(execFile)
 
 /** How many seeds, and from which on: MQTTZOO_SEEDS=10000 looks longer, MQTTZOO_FROM=1001 elsewhere. */
-const count = Number(process.env["MQTTZOO_SEEDS"] ?? 200)
+const count = Number(process.env["MQTTZOO_SEEDS"] ?? 150)
 const from = Number(process.env["MQTTZOO_FROM"] ?? 1)
 
 describe("a simulated broker", { timeout: 60_000 + count * 5_000 }, () => {
