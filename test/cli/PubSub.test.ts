@@ -224,6 +224,7 @@ describe.concurrent("pub and sub", () => {
 })
 
 // Skipped only where the programs are missing and nobody asked for CI; the suite's name then says so.
+// Skipped only where the programs are missing and CI is not set; the suite's name then says so.
 describe.skipIf(Mosquitto.isSkipped).concurrent(`with mosquitto's programs${Mosquitto.reason}`, () => {
   const versions: ReadonlyArray<Mosquitto.Version> = ["5", "311", "31"]
   it.each(versions)("either end may be theirs, by version %s", async (version) => {

@@ -8,6 +8,7 @@ import { watchRules } from "./rules/Watches.ts"
 import { type Outcome, run } from "./Runner.ts"
 import { type Script, titled } from "./Script.ts"
 
+// Skipped only where ZooKeeper is not installed and CI is not set; the title says so.
 describe.skipIf(isSkipped)(`three real ZooKeeper servers${reason}`, () => {
   let ensemble: RealEnsemble
   let scripts = 0

@@ -54,6 +54,7 @@ describe("the simulation finds the mistake that", { timeout: 600_000, concurrent
 })
 
 describe("the table of planted bugs", () => {
+  // While the table is being written, the one that was read is the old one.
   it.skipIf(isUpdate)("has all of them", () => {
     assert.sameMembers(
       [...rows.keys()],

@@ -323,6 +323,7 @@ export class Network {
     const key = `${process.name}:${port}`
     this.#off.delete(process.name)
     const { incarnation } = process
+    // Listeners of all kinds of messages stand in one map; whoever dials a port knows what is spoken there.
     const listener = { process, incarnation, accept: accept as unknown as Listener["accept"] }
     this.#listeners.set(key, listener)
     const close = () => {
@@ -377,6 +378,7 @@ export class Network {
     here.peer = there
     there.peer = here
     this.open.add(here as End<never>).add(there as End<never>)
+    // The kind of message that `listen` was given for this port.
     const accept = listener.accept as unknown as (end: End<M>) => Handlers<M>
     this.#kernel.later(0, () => there.attach(accept(there)), listener.process)
   }
