@@ -1,5 +1,6 @@
 /** CONNECT: who the client is, which session it gets, and the CONNACK (sections 3.1 and 3.2). */
 import { Result } from "effect"
+import { never } from "../../domain/Message.ts"
 import * as Encoder from "../../domain/packet/Encoder.ts"
 import type { ConnAck, Connect, ProtocolVersion } from "../../domain/packet/Packet.ts"
 import type { ConnAckProperties } from "../../domain/packet/Property.ts"
@@ -182,8 +183,11 @@ interface Claim {
 }
 
 /** Resumes the client's session or makes a new one [MQTT-3.1.2-4, MQTT-3.1.2-5, MQTT-3.1.2-6]. */
-const claimSession = (b: BrokerState, { clientId, expiryInterval }: Connection, { cleanStart }: Connect): Claim => {
+const claimSession = (b: BrokerState, { clientId, expiryInterval }: Connection, packet: Connect): Claim => {
   const existing = b.subscribers.get(clientId)
+  // The next tick would end it.
+  const isOver = (b.partitions.session(clientId)?.expiresAt ?? never) <= b.now
+  const cleanStart = packet.cleanStart || isOver
   const resumed = cleanStart ? undefined : existing
   b.sessionEnds.delete(clientId)
   if (existing !== undefined && resumed === undefined) endSession(b, existing)
@@ -202,14 +206,15 @@ const claimSession = (b: BrokerState, { clientId, expiryInterval }: Connection, 
 }
 
 /**
- * A Will that waits since an earlier connection is not wanted any more when its session goes on, and due when the
- * session was discarded (section 3.1.3.2.2). The new connection's own takes its place.
+ * A Will that waits since an earlier connection is not wanted any more when its session goes on in time, and due when
+ * the session was discarded (section 3.1.3.2.2). The new connection's own takes its place.
  */
-const claimWill = (b: BrokerState, { clientId }: Connection, { will, cleanStart }: Connect): void => {
+const claimWill = (b: BrokerState, { clientId, isResumed }: Connection, { will }: Connect): void => {
   const partition = b.partitions.of(clientId)
-  if (b.partitions.will(clientId) !== undefined) {
+  const waiting = b.partitions.will(clientId)
+  if (waiting !== undefined) {
     b.willsDue.delete(clientId)
-    if (cleanStart) publishWill(b, clientId)
+    if (!isResumed || waiting.dueAt <= b.now) publishWill(b, clientId)
     else b.partitions.change([{ partition, record: { _tag: "WillCleared", clientId } }], () => {})
   }
   if (will === undefined) return

@@ -120,6 +120,27 @@ describe("a claim of a client identifier", () => {
     })
   )
 
+  it.effect("does not bring back between two ticks what was over before: the Will is published, the session gone", () =>
+    Effect.gen(function* () {
+      const { broker } = yield* startFirst()
+      const watcher = yield* broker.connect("watcher")
+      yield* subscribed(watcher, "wills", 0)
+      const delayed: Will = { ...will, properties: { willDelayInterval: 1 } }
+      yield* TestClock.adjust("100 millis")
+      const late = yield* broker.connect("late", { ...durable, will: delayed })
+      const gone = yield* broker.connect("gone", { ...durable, properties: { sessionExpiryInterval: 1 } })
+      late.drop()
+      gone.drop()
+      yield* broker.durable
+      yield* TestClock.adjust("1 second")
+      yield* TestClock.adjust("50 millis")
+      const back = yield* broker.connect("late", durable)
+      assert.isTrue(back.connAck.sessionPresent)
+      assert.deepStrictEqual(briefly(yield* watcher.untilPing), ["Publish gone"])
+      assert.isFalse((yield* broker.connect("gone", durable)).connAck.sessionPresent)
+    })
+  )
+
   it.effect("publishes the waiting Will of a session that a clean start ends (section 3.1.3.2.2)", () =>
     Effect.gen(function* () {
       const { broker } = yield* startFirst()
