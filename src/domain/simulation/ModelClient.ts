@@ -209,7 +209,9 @@ export class ModelClient {
     }
     const connection = new ModelConnection(this.#world, link, this.#owner)
     this.#current = connection
-    connection.send(this.#connectPacket(this.#online!, connection.number))
+    const online = this.#online!
+    if (this.#startsClean(online)) this.#session.doubt()
+    connection.send(this.#connectPacket(online, connection.number))
     return connection
   }
 

@@ -56,6 +56,8 @@ export class ModelSession {
   #waiting: Array<PublishAction> = []
   /** Packet identifiers of QoS 2 messages that were received and not released. */
   readonly #taken = new Set<number>()
+  /** Those of them that the broker may have forgotten: nobody answered a CONNECT that was to begin anew. */
+  #doubtful = new Set<number>()
   /** The subscriptions that the client wants to have, by filter. */
   readonly #wanted = new Map<string, Subscribe>()
   #requests: Array<Request> = []
@@ -87,9 +89,14 @@ export class ModelSession {
       !this.isAwaiting &&
       this.#waiting.length === 0 &&
       this.#postponed === 0 &&
-      this.#taken.size === 0 &&
+      this.#taken.size === this.#doubtful.size &&
       this.#answers.length === 0
     )
+  }
+
+  /** A CONNECT was sent that ends the session, if the broker ever reads it [MQTT-3.1.2-4]. */
+  doubt(): void {
+    this.#doubtful = new Set(this.#taken)
   }
 
   /** The CONNACK has come: goes on where the last connection ended, or begins anew if the broker knows no session. */
@@ -121,6 +128,7 @@ export class ModelSession {
   #forget(): void {
     this.#exchanges.clear()
     this.#taken.clear()
+    this.#doubtful.clear()
     this.#requests = Array.from(this.#wanted.values(), (subscribe) => ({
       filter: subscribe.filter,
       subscribe,
@@ -250,6 +258,7 @@ export class ModelSession {
         return this.#take(packet, connection)
       case "PubRel": {
         const isKnown = this.#taken.delete(packet.packetId)
+        this.#doubtful.delete(packet.packetId)
         return this.#answer({ _tag: "PubComp", packetId: packet.packetId, reasonCode: this.#found(isKnown) })
       }
       case "PubAck":
@@ -283,6 +292,7 @@ export class ModelSession {
     if (qos === 1) this.#answer({ _tag: "PubAck", packetId, reasonCode: 0 })
     if (qos === 2) {
       this.#taken.add(packetId)
+      this.#doubtful.delete(packetId)
       this.#answer({ _tag: "PubRec", packetId, reasonCode: 0 })
     }
   }

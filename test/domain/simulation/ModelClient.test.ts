@@ -495,6 +495,22 @@ describe("how a model client ends a run", () => {
     assert.isTrue(away({ _tag: "Online", at: 0, cleanStart: true }, offline("reset")).client.isSettled)
   })
 
+  it("waits for no PUBREL of a session that an unanswered Clean Start may have ended [MQTT-3.1.2-4]", () => {
+    const world = new ScriptedWorld(clientPlan())
+    const end = begin(world)
+    end.write(incoming(1, 2), incoming(2, 2))
+    assert.isFalse(world.client.isSettled)
+    world.perform(offline("disconnect"), { ...online, cleanStart: true })
+    world.open()
+    world.perform(offline("silence"), online)
+    const next = world.accepted(true)
+    assert.isTrue(world.client.isSettled)
+    next.write(incoming(2, 2, { dup: true }))
+    assert.isFalse(world.client.isSettled)
+    next.write({ _tag: "PubRel", packetId: 2, reasonCode: 0 })
+    assert.isTrue(world.client.isSettled)
+  })
+
   it("makes sure that its connection is one", () => {
     const world = new ScriptedWorld(clientPlan())
     const end = begin(world)
