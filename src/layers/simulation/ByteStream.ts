@@ -31,7 +31,7 @@ export class ByteStream {
   whenEmpty: () => void = () => {}
   /** Called when everything that was written before `close` has been sent, and the end after it. */
   whenClosed: () => void = () => {}
-  /** Called when the reader has taken bytes, with how many it has taken in all. */
+  /** Called when a reader that has not ended its own stream has taken bytes, with how many it has taken in all. */
   whenTaken: (total: number) => void = () => {}
   readonly #options: StreamOptions
   #waiting: Array<Piece> = []
@@ -48,7 +48,7 @@ export class ByteStream {
     end.whenTaken = ({ bytes }) => {
       this.#underWay -= bytes.length
       this.#taken += bytes.length
-      this.whenTaken(this.#taken)
+      if (!end.peer.hasClosed) this.whenTaken(this.#taken)
       const hadWaiting = this.#waitingBytes > 0
       this.#pump()
       if (hadWaiting && this.#waitingBytes === 0 && !this.#isClosing) this.whenEmpty()

@@ -80,6 +80,11 @@ export class End<M> {
     return this.#isOver
   }
 
+  /** Whether its own stream is ended: what still comes in is read only to be thrown away. */
+  get hasClosed(): boolean {
+    return !this.#maySend
+  }
+
   send(message: M): void {
     if (this.#maySend) this.#transmit(() => this.peer.#arrive(() => this.peer.#take(message)))
   }
