@@ -14,6 +14,8 @@ const hasPlace = (account: Account, session: Session, delivery: Delivery): boole
   const { publication, packet } = delivery
   const source = sourceOf(account, delivery)
   if (publication === undefined || source === undefined) return false
+  // What expired in the queue is passed over, but counts as perhaps sent after a crash, and then comes late (guarantee 4).
+  if (packet.dup && publication.expiry !== undefined) return false
   const by = writtenBy(delivery)
   const subscriptions = entitling(account, session, source, by)
   if (subscriptions.some(({ group }) => group !== undefined)) return false

@@ -206,9 +206,9 @@ const judgeTwice = (account: Account, armed: Armed): ReadonlyArray<Violation> =>
   return violations
 }
 
-/** The first moment by which so much has certainly passed for the broker. */
-const passedBy = (account: Account, from: number, micros: number): number => {
-  let at = from + micros
+/** The first moment by which so much has certainly passed for the broker; not before another one, if it is given. */
+const passedBy = (account: Account, from: number, micros: number, notBefore = 0): number => {
+  let at = Math.max(notBefore, from + micros)
   while (at < account.endsAt) {
     const missing = micros - account.clock.atLeast(from, at)
     if (missing <= 0) return at
@@ -251,6 +251,13 @@ const dueBy = (account: Account, { connection, longestDelay }: Armed, ended: num
       if (broker !== connection.broker || startedAt < connection.openedAt || startedAt > due) continue
       // What was not durable when a broker died begins anew.
       due = Math.max(due, readyAt === undefined ? Infinity : passedBy(account, readyAt, longestDelay))
+    }
+    // While there is no broker nothing is published, and its clock may have been set back meanwhile.
+    const lives = account.brokers.filter(({ broker }) => broker === connection.broker)
+    const isUp = lives.some(({ readyAt, ended }) => (readyAt ?? Infinity) <= due && (ended?.at ?? Infinity) > due)
+    if (lives.length > 0 && !isUp) {
+      const readyAt = lives.find(({ startedAt }) => startedAt > due)?.readyAt
+      due = readyAt === undefined ? Infinity : passedBy(account, ended, longestDelay, readyAt)
     }
     for (const { struck, liftedAt } of account.faults) {
       if (struck.at <= due + publishingLimit)
