@@ -24,7 +24,8 @@ export const encode = (id: MessageId, bytes: number): Uint8Array => {
 
 /** Reads a payload. Undefined: it is not one of ours, or not as it was sent. */
 export const decode = (payload: Uint8Array): MessageId | undefined => {
-  const found = /^(\S+)\/([mw])(\d+) ([0-9a-f]+) \.*$/.exec(Buffer.from(payload).toString())
+  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString("latin1")
+  const found = /^(\S+)\/([mw])(\d+) ([0-9a-f]+) \.*$/.exec(text)
   if (found === null) return undefined
   const [, publisher, kind, number, checksum] = found
   const id: MessageId = { publisher: publisher!, kind: kind as "m" | "w", number: Number(number) }
