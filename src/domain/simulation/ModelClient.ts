@@ -27,10 +27,12 @@ export class ModelClient {
   #online: Online | undefined
   /** How it was last. */
   #lastOnline: Online | undefined
-  /** Whether its session ends when it goes offline. */
+  /** Whether the session that it had last ends when it goes offline. */
   #isTransient = true
   /** Whether a CONNACK has come since it went online: from then on its session is there to be continued. */
   #isKnown = false
+  /** Whether the last CONNECT that was sent has had no answer. */
+  #isUnanswered = false
   /** Counts what could lead to a connection, so that what comes too late is known. */
   #attempt = 0
   #isDialing = false
@@ -124,7 +126,6 @@ export class ModelClient {
   #goOnline(action: Online): void {
     this.#online = action
     this.#lastOnline = action
-    this.#isTransient = !this.#isDurable(action)
     this.#isKnown = false
     this.#dial()
   }
@@ -209,9 +210,9 @@ export class ModelClient {
     }
     const connection = new ModelConnection(this.#world, link, this.#owner)
     this.#current = connection
-    const online = this.#online!
-    if (this.#startsClean(online)) this.#session.doubt()
-    connection.send(this.#connectPacket(online, connection.number))
+    if (this.#isUnanswered) this.#session.doubt()
+    this.#isUnanswered = true
+    connection.send(this.#connectPacket(this.#online!, connection.number))
     return connection
   }
 
@@ -262,8 +263,10 @@ export class ModelClient {
   }
 
   #connected(connection: ModelConnection, connack: ConnAck): void {
+    this.#isUnanswered = false
     if (connack.reasonCode !== 0) return connection.awaitEnd()
     connection.phase = "open"
+    this.#isTransient = !this.#isDurable(this.#online!)
     if (this.#isClearing) {
       this.#isCleared = true
       return this.#goOffline({ _tag: "Offline", at: 0, how: "disconnect" })

@@ -56,7 +56,7 @@ export class ModelSession {
   #waiting: Array<PublishAction> = []
   /** Packet identifiers of QoS 2 messages that were received and not released. */
   readonly #taken = new Set<number>()
-  /** Those of them that the broker may have forgotten: nobody answered a CONNECT that was to begin anew. */
+  /** Those of them that the broker may have forgotten: a CONNECT that nobody answered may have begun a new session. */
   #doubtful = new Set<number>()
   /** The subscriptions that the client wants to have, by filter. */
   readonly #wanted = new Map<string, Subscribe>()
@@ -94,7 +94,7 @@ export class ModelSession {
     )
   }
 
-  /** A CONNECT was sent that ends the session, if the broker ever reads it [MQTT-3.1.2-4]. */
+  /** A CONNECT was never answered: it may have found no session, or have ended it [MQTT-3.1.2-4]. */
   doubt(): void {
     this.#doubtful = new Set(this.#taken)
   }
