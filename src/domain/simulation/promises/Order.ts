@@ -8,6 +8,7 @@
 import type { Account, Delivery, Promised, Session } from "../Account.ts"
 import { entitling, holds, messagesOf, sourceOf, writtenBy } from "../Entitlement.ts"
 import type { Violation } from "../History.ts"
+import { isRoomShort } from "./Room.ts"
 
 /** Whether the place of a delivery in the order is known, so that it must not come after a later message. */
 const hasPlace = (account: Account, session: Session, delivery: Delivery): boolean => {
@@ -19,6 +20,8 @@ const hasPlace = (account: Account, session: Session, delivery: Delivery): boole
   const by = writtenBy(delivery)
   const subscriptions = entitling(account, session, source, by)
   if (subscriptions.some(({ group }) => group !== undefined)) return false
+  // The first sending may have found no room.
+  if (publication.sendings.length > 1 && isRoomShort(account, publication.firstSentAt, by)) return false
   if (messagesOf(account, publication, by) <= 1) return true
   // Of several messages to the broker the first one may have found no subscription, no connection, or expired.
   const isQueued = packet.qos > 0 && publication.expiry === undefined

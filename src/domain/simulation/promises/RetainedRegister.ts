@@ -66,7 +66,9 @@ const lastEffectOf = (account: Account, { qos, sendings }: Publication, firstDel
   const taken = sendings.filter((sending) => mayBeTaken(sending, account))
   const isOneMessage = taken.length === 1 || (qos === 2 && new Set(taken.map(({ exchange }) => exchange)).size === 1)
   const ends = taken.map((sending) => sending.answer?.at ?? overBy(account, sending))
-  if (!isOneMessage) return Math.max(-Infinity, ...ends)
+  // What a broker had not written down when it died has its effect again when it is sent again.
+  const isAgain = taken.length > 1 && hasEnded(account, taken[0]!.at, taken.at(-1)!.at)
+  if (!isOneMessage || isAgain) return Math.max(-Infinity, ...ends)
   // What was answered or delivered has been retained: a broker does it all in one.
   return Math.min(firstDelivery ?? Infinity, ...taken.map(({ answer }) => answer?.at ?? Infinity), Math.max(...ends))
 }

@@ -8,11 +8,12 @@
  * Not seen: a QoS 0 Will that is lost; one that is missing while the broker refuses messages for want of room; a Will
  * that is doubled at QoS 0, or to a transient session, by a crash right after its publication.
  */
-import type { Account, Connection, Delivery, Promised, Session } from "../Account.ts"
+import type { Account, BrokerLife, Connection, Delivery, Promised, Session } from "../Account.ts"
 import { grantedQoS, holds, keepsRetain, writtenBy } from "../Entitlement.ts"
 import type { Violation } from "../History.ts"
 import { hasEnded, isStruck, seconds } from "./Circumstances.ts"
 import { type Served, servedAtEnd } from "./Horizon.ts"
+import { isRoomShort } from "./Room.ts"
 
 const second = 1_000_000
 
@@ -21,6 +22,9 @@ const durableLimit = 15 * second
 
 /** Microseconds until a Will that is due has been published, when nothing hinders it. */
 const publishingLimit = 2 * second
+
+/** Microseconds that a broker that ends gives its clients, at most. */
+const graceTime = 10 * second
 
 /** Microseconds for which a broker may leave unread what a client has sent that published much. */
 const heldLimit = 15 * second
@@ -241,6 +245,10 @@ const endedBy = (account: Account, connection: Connection): number => {
   return by
 }
 
+/** Until when a broker could write down what it does: one that ends over a failure is given time for its clients. */
+const ableUntil = ({ ended }: BrokerLife): number =>
+  ended === undefined ? Infinity : ended.how === "failed" ? ended.at - graceTime : ended.at
+
 /** By when a Will has certainly been published whose connection had certainly ended; a broker's restart is waited for. */
 const dueBy = (account: Account, { connection, longestDelay }: Armed, ended: number): number => {
   let due = passedBy(account, ended, longestDelay)
@@ -254,7 +262,7 @@ const dueBy = (account: Account, { connection, longestDelay }: Armed, ended: num
     }
     // While there is no broker nothing is published, and its clock may have been set back meanwhile.
     const lives = account.brokers.filter(({ broker }) => broker === connection.broker)
-    const isUp = lives.some(({ readyAt, ended }) => (readyAt ?? Infinity) <= due && (ended?.at ?? Infinity) > due)
+    const isUp = lives.some((life) => (life.readyAt ?? Infinity) <= due && ableUntil(life) > due)
     if (lives.length > 0 && !isUp) {
       const readyAt = lives.find(({ startedAt }) => startedAt > due)?.readyAt
       due = readyAt === undefined ? Infinity : passedBy(account, ended, longestDelay, readyAt)
@@ -266,30 +274,6 @@ const dueBy = (account: Account, { connection, longestDelay }: Armed, ended: num
     isSettled = due === before
   }
   return due + publishingLimit
-}
-
-/** Whether some message had to wait or was refused for want of room: a Will may have found none either. */
-const isRoomShort = ({ connections }: Account): boolean => connections.some((connection) => isWaiting(connection))
-
-const isWaiting = ({ version, received, sent, closed }: Connection): boolean => {
-  if (received.some(({ packet }) => "reasonCode" in packet && packet.reasonCode === 0x97)) return true
-  // A client of MQTT 3.1.1 is told nothing, but not answered for a while.
-  if (version === 5) return false
-  const answers = new Map<string, Array<number>>()
-  for (const { packet, at } of received) {
-    if (packet._tag !== "PubAck" && packet._tag !== "PubRec") continue
-    const times = answers.get(`${packet._tag} ${packet.packetId}`)
-    if (times === undefined) answers.set(`${packet._tag} ${packet.packetId}`, [at])
-    else times.push(at)
-  }
-  const places = new Map<string, number>()
-  return sent.some(({ packet, at }) => {
-    if (packet._tag !== "Publish" || packet.qos === 0) return false
-    const name = `${packet.qos === 1 ? "PubAck" : "PubRec"} ${packet.packetId}`
-    const place = places.get(name) ?? 0
-    places.set(name, place + 1)
-    return (answers.get(name)?.[place] ?? closed?.at ?? Infinity) - at > 2 * second
-  })
 }
 
 /** A Will that was due, and that a client did not get to which it was owed. */
@@ -319,6 +303,7 @@ const judgeLost = (account: Account, armed: Armed, served: ReadonlyArray<Served>
     })
     const maximum = receiver.connect!.packet.properties?.maximumPacketSize ?? Infinity
     if (!isOwed || maximum < 2 * will.topic.length + will.payload.length + 64) continue
+    if (isRoomShort(account, lived, due)) continue
     const detail = `${name} was due by ${seconds(due)}, for ${nameOf(connection)} had ended without goodbye by ${seconds(ended)}; ${session.client} did not get it [MQTT-3.1.2-8]`
     return { promise: "will-lost", at: due, detail }
   }
@@ -342,11 +327,9 @@ export const wills: Promised = (account) => {
     if (others === undefined) deliveriesOf.set(delivery.name, [delivery])
     else others.push(delivery)
   }
-  const served = isRoomShort(account)
-    ? []
-    : account.sessions
-        .filter((session) => isDurable(session) && session.doubts.length === 0)
-        .flatMap((session) => servedAtEnd(account, session) ?? [])
+  const served = account.sessions
+    .filter((session) => isDurable(session) && session.doubts.length === 0)
+    .flatMap((session) => servedAtEnd(account, session) ?? [])
   for (const [name, connection] of account.wills) {
     const deliveries = (deliveriesOf.get(name) ?? []).toSorted((a, b) => writtenBy(a) - writtenBy(b))
     const [delay, longestDelay] = delaysOf(connection, account)
