@@ -100,6 +100,22 @@ describe("a retained message", () => {
     assertBroken(read(read(unanswered(), "a", 200, "p/m2").at(250).started().ended(), "b", 300, "p/m1"))
   })
 
+  it("is published anew when its QoS 2 message is sent again to a broker that died before it was durable", () => {
+    const again = (died: boolean) => {
+      const written = write().at(0).connected("p", { expiry: 60 })
+      read(written.published("p", 1, { qos: 2, retain: true, answered: false }), "r", 10, "p/m1")
+      if (died) written.at(20).ended().at(30).started()
+      written.at(40).connected("s").subscribed("s", "t", { retainAsPublished: true })
+      written.at(50).connected("p", { expiry: 60, cleanStart: false, sessionPresent: true })
+      return written.published("p", 1, { qos: 2, retain: true, dup: true })
+    }
+    const live = { retain: true, packetId: 1 } as const
+    const twice = (written: Written) =>
+      written.delivered("s", "p/m1", live).delivered("s", "p/m1", { ...live, packetId: 2 })
+    assertBroken(twice(again(true)))
+    assertBroken(twice(again(false)), "retain-handling")
+  })
+
   it("comes once for each SUBSCRIBE that asks for it", () => {
     const again = (options: SubscribeOptions) =>
       read(wrote(), "s", 200, "p/m2").at(300).subscribed("s", "t", options).at(310)

@@ -150,6 +150,41 @@ describe("a Will", () => {
     assertBroken(end(delayed(60).at(5_900).connected("c", { cleanStart: false, sessionPresent: true, expiry: 60 })))
   })
 
+  it("is due when there is a broker again that can publish it, by the clock that it has then", () => {
+    const back = { cleanStart: false, sessionPresent: true, expiry: 60 } as const
+    const delayed = () =>
+      armed({ will: { ...will, delay: 5 }, expiry: 60 })
+        .at(1_000)
+        .closed("c")
+    const again = (written: Written, at: number) =>
+      end(
+        written
+          .at(20_000)
+          .started()
+          .connected("o", { ...back, expiry: 600 })
+          .at(at)
+          .connected("c", back)
+      )
+    assertBroken(again(delayed().at(3_000).ended(), 20_500))
+    assertBroken(again(delayed().at(3_000).ended(), 30_000), "will-lost")
+    assertBroken(again(delayed().at(3_000).ended().at(10_000).jumped(-20_000), 30_000))
+    assertBroken(again(delayed().at(11_000).ended("broker-1", "failed"), 20_500))
+    assertBroken(again(delayed().at(11_000).ended("broker-1", "kill"), 20_500), "will-lost")
+  })
+
+  it("may find no room while others wait for it", () => {
+    const waiting = (from: number, to: number) => {
+      const written = armed().connected("q", { version: 4 })
+      const before = from < 1_000 ? written.at(from).published("q", 1, { answered: false }) : written
+      const over = before.at(1_000).closed("c")
+      const after = from < 1_000 ? over : over.at(from).published("q", 1, { answered: false })
+      return end(after.at(to).acknowledged("q", 1))
+    }
+    assertBroken(waiting(900, 1_400))
+    assertBroken(waiting(900, 1_000), "will-lost")
+    assertBroken(waiting(20_000, 20_500), "will-lost")
+  })
+
   it("is not wanted any more when the session goes on before its delay is over", () => {
     const back = { cleanStart: false, sessionPresent: true, expiry: 60 } as const
     const delayed = (at: number) =>
