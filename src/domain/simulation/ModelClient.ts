@@ -27,7 +27,7 @@ export class ModelClient {
   #online: Online | undefined
   /** How it was last. */
   #lastOnline: Online | undefined
-  /** Whether the session that it had last ends when it goes offline. */
+  /** Whether the broker certainly keeps no session of it when it is offline. */
   #isTransient = true
   /** Whether a CONNACK has come since it went online: from then on its session is there to be continued. */
   #isKnown = false
@@ -210,9 +210,11 @@ export class ModelClient {
     }
     const connection = new ModelConnection(this.#world, link, this.#owner)
     this.#current = connection
+    const online = this.#online!
     if (this.#isUnanswered) this.#session.doubt()
     this.#isUnanswered = true
-    connection.send(this.#connectPacket(this.#online!, connection.number))
+    if (this.#isDurable(online)) this.#isTransient = false
+    connection.send(this.#connectPacket(online, connection.number))
     return connection
   }
 
