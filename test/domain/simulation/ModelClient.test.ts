@@ -492,7 +492,21 @@ describe("how a model client ends a run", () => {
     end.accept(true)
     assert.isTrue(world.client.isSettled)
     assert.isTrue(away(online, offline("disconnect", 0)).client.isSettled)
-    assert.isTrue(away({ _tag: "Online", at: 0, cleanStart: true }, offline("reset")).client.isSettled)
+    const transient: Plan.Online = { _tag: "Online", at: 0, cleanStart: true }
+    assert.isTrue(away(transient, offline("reset")).client.isSettled)
+    assert.isFalse(away(online, offline("reset"), transient, offline("reset")).client.isSettled)
+  })
+
+  it("comes online for a session that an unanswered CONNECT may have made", () => {
+    const world = new ScriptedWorld(clientPlan())
+    begin(world, { _tag: "Online", at: 0, cleanStart: true })
+    world.perform(offline("reset"), online)
+    world.open()
+    world.perform(offline("reset"))
+    world.client.comeOnline()
+    assert.isFalse(world.client.isSettled)
+    world.accepted(true)
+    assert.isTrue(world.client.isSettled)
   })
 
   it("waits for no PUBREL of a session that an unanswered Clean Start may have ended [MQTT-3.1.2-4]", () => {
