@@ -164,9 +164,9 @@ export const plantedBugs: ReadonlyArray<PlantedBug> = [
   {
     name: "session-outlives-its-expiry",
     mistake: "a session whose time is over is continued",
-    file: "src/services/broker/Tick.ts",
-    replace: "if (subscriber === undefined || subscriber.connection !== undefined) return",
-    by: "if (subscriber === undefined || subscriber.connection !== undefined || b.now > 0) return"
+    file: "src/domain/session/Session.ts",
+    replace: "expiryInterval === neverExpires ? Number.MAX_SAFE_INTEGER",
+    by: "expiryInterval > 0 ? Number.MAX_SAFE_INTEGER"
   },
   {
     name: "unsubscribe-forgotten-in-a-crash",

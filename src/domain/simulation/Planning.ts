@@ -38,7 +38,7 @@ const policyOf = (random: RandomStream): Policy => {
 
 const scheduleOf = (random: RandomStream): Plan["schedule"] => ({
   policy: policyOf(random),
-  preemption: random.pick([0, 0.002, 0.02, 0.05])
+  preemption: random.pick([0, 0.002, 0.02, 0.1])
 })
 
 const networkOf = (random: RandomStream): Plan["network"] => ({
@@ -72,7 +72,7 @@ const limitsOf = (random: RandomStream): Plan["limits"] => {
 export const planOf = (seed: number, options: PlanOptions = {}): Plan => {
   const random = new RandomStream(seed, "plan")
   const brokers = options.brokers ?? 1
-  const seconds = options.seconds ?? random.split("seconds").between(25, 75)
+  const seconds = options.seconds ?? random.split("seconds").between(20, 60)
   const count = options.clients ?? random.split("count").between(2, 12)
   const store = storeOf(random.split("store"), options.faults)
   const limits = limitsOf(random.split("limits"))

@@ -19,11 +19,8 @@ const veryLong = 604_800
 /** Bytes that suffice for what `Payload.ts` writes about a message. */
 const smallestPayload = 48
 
-/**
- * How often a client publishes, compared with what its role draws: with more clients each does less, so that the whole
- * is about the same. Many different runs find more than a few that are busy.
- */
-const rateOf = (clients: number): number => Math.min(0.8, 3.5 / clients)
+/** With fewer clients each of them publishes more, and with more of them less, so that the whole is about the same. */
+const manyClients = 12
 
 /** What all clients of a run have in common. */
 interface Setting {
@@ -345,7 +342,7 @@ export const clientsOf = (
     share5: common.pick([0.3, 0.7, 0.7, 1]),
     shareExpiring: common.pick([0, 0, 0.1, 0.5]),
     hasLargePayloads,
-    rate: rateOf(count)
+    rate: Math.min(2.5, manyClients / count)
   }
   return Array.from({ length: count }, (_, index) =>
     index === 0
