@@ -251,17 +251,17 @@ const ableUntil = ({ ended }: BrokerLife): number =>
 
 /** By when a Will has certainly been published whose connection had certainly ended; a broker's restart is waited for. */
 const dueBy = (account: Account, { connection, longestDelay }: Armed, ended: number): number => {
+  const lives = account.brokers.filter(({ broker }) => broker === connection.broker)
   let due = passedBy(account, ended, longestDelay)
   let isSettled = false
   while (!isSettled && due < Infinity) {
     const before = due
-    for (const { broker, startedAt, readyAt } of account.brokers) {
-      if (broker !== connection.broker || startedAt < connection.openedAt || startedAt > due) continue
+    for (const { startedAt, readyAt } of lives) {
+      if (startedAt < connection.openedAt || startedAt > due) continue
       // What was not durable when a broker died begins anew.
       due = Math.max(due, readyAt === undefined ? Infinity : passedBy(account, readyAt, longestDelay))
     }
     // While there is no broker nothing is published, and its clock may have been set back meanwhile.
-    const lives = account.brokers.filter(({ broker }) => broker === connection.broker)
     const isUp = lives.some((life) => (life.readyAt ?? Infinity) <= due && ableUntil(life) > due)
     if (lives.length > 0 && !isUp) {
       const readyAt = lives.find(({ startedAt }) => startedAt > due)?.readyAt
