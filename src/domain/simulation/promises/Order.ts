@@ -3,7 +3,7 @@
  * session the first receptions come in the order of the first sendings.
  *
  * Not seen: the place of what carries RETAIN, or may have come by a shared subscription, or was sent more than once and
- * may have come by a later sending alone.
+ * may have come by a later sending alone, or expires and comes with DUP.
  */
 import type { Account, Delivery, Promised, Session } from "../Account.ts"
 import { entitling, holds, messagesOf, sourceOf, writtenBy } from "../Entitlement.ts"
