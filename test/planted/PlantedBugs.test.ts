@@ -53,6 +53,19 @@ describe("the simulation finds the mistake that", { timeout: 600_000, concurrent
   })
 })
 
+describe("the program without a mistake", () => {
+  it.skipIf(isUpdate)("fails with none of the seeds that find one", { timeout: 600_000 }, async () => {
+    const program = await build()
+    try {
+      for (const { seed } of new Map([...rows.values()].map((row) => [row.seed, row])).values()) {
+        assert.isUndefined(await program.hunt(seed, 1), `seed ${seed}`)
+      }
+    } finally {
+      await program.dispose()
+    }
+  })
+})
+
 describe("the table of planted bugs", () => {
   // While the table is being written, the one that was read is the old one.
   it.skipIf(isUpdate)("has all of them", () => {

@@ -31,8 +31,8 @@ const planted = (source: string, { name, file, replace, by }: PlantedBug): strin
   return parts.join(by)
 }
 
-/** Builds the program with the bug in it. */
-export const build = async (bug: PlantedBug): Promise<Program> => {
+/** Builds the program with the bug in it, or as it is. */
+export const build = async (bug?: PlantedBug): Promise<Program> => {
   // Inside the project, so that the bundle finds its packages.
   const directory = await mkdtemp(join(root, "node_modules", ".planted-"))
   const dispose = () => rm(directory, { recursive: true, force: true })
@@ -55,7 +55,7 @@ export const build = async (bug: PlantedBug): Promise<Program> => {
           setup: ({ onLoad }) => {
             onLoad({ filter: /\.ts$/ }, async ({ path }) => {
               const source = await readFile(path, "utf8")
-              if (relative(root, path) !== bug.file) return { contents: source, loader: "ts" }
+              if (relative(root, path) !== bug?.file) return { contents: source, loader: "ts" }
               isPlanted = true
               return { contents: planted(source, bug), loader: "ts" }
             })
@@ -63,7 +63,7 @@ export const build = async (bug: PlantedBug): Promise<Program> => {
         }
       ]
     })
-    if (!isPlanted) throw new Error(`${bug.name}: ${bug.file} is not part of the program`)
+    if (bug !== undefined && !isPlanted) throw new Error(`${bug.name}: ${bug.file} is not part of the program`)
   } catch (error) {
     await dispose()
     throw error

@@ -171,6 +171,8 @@ export interface Delivery {
 export interface BrokerLife {
   readonly broker: string
   readonly startedAt: number
+  /** How many messages it keeps for a session. */
+  readonly queueMessages: number
   readyAt: number | undefined
   ended: Extract<Event, { _tag: "Ended" }> | undefined
 }

@@ -1,6 +1,7 @@
 /**
  * How much time can have passed by a broker's clock between two moments of a run. Brokers' clocks run up to 1 % fast or
- * slow, jump, and are never seen to go back while a broker runs: after a jump back they stand still.
+ * slow, and jump. A broker that runs follows a jump ahead and ignores one back; a broker that starts takes the time as
+ * it finds it.
  */
 
 /** By how much a broker's clock may run fast or slow. */
@@ -22,8 +23,11 @@ export interface Jump {
   readonly micros: number
 }
 
-/** The clock that these jumps disturb, in the order of their times. Those of all brokers together: a bound for each. */
-export const makeBrokerClock = (jumps: ReadonlyArray<Jump>): BrokerClock => {
+/**
+ * The clock that these jumps disturb, in the order of their times, of a broker that was started at these moments. Those
+ * of all brokers together: a bound for each.
+ */
+export const makeBrokerClock = (jumps: ReadonlyArray<Jump>, starts: ReadonlyArray<number>): BrokerClock => {
   const ahead = jumps.filter(({ micros }) => micros > 0)
   const back = jumps.filter(({ micros }) => micros < 0)
   return {
@@ -34,8 +38,10 @@ export const makeBrokerClock = (jumps: ReadonlyArray<Jump>): BrokerClock => {
     },
     atLeast: (from, to) => {
       let elapsed = (to - from) * (1 - drift)
-      // A jump back before `from` counts as well: the clock may be standing still because of it.
-      for (const { at, micros } of back) if (at <= to) elapsed += micros
+      const lastStart = starts.findLast((at) => at <= to) ?? -Infinity
+      if (lastStart < from) return elapsed
+      // A jump back before `from` counts as well: a broker that ran may have ignored it until then.
+      for (const { at, micros } of back) if (at <= lastStart) elapsed += micros
       return elapsed
     },
     earliest: (from, elapsed) => {

@@ -76,7 +76,12 @@ export const Closed = Schema.TaggedStruct("Closed", {
 export type Closed = typeof Closed.Type
 
 /** A broker's process has been started; it does not listen yet. */
-export const Started = Schema.TaggedStruct("Started", { at: Micros, broker: Schema.String })
+export const Started = Schema.TaggedStruct("Started", {
+  at: Micros,
+  broker: Schema.String,
+  /** How many messages it keeps for a session; absent: more than there will be. */
+  queueMessages: Schema.optionalKey(Schema.Int)
+})
 
 /** A broker listens. */
 export const Ready = Schema.TaggedStruct("Ready", { at: Micros, broker: Schema.String })

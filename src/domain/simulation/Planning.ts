@@ -56,14 +56,14 @@ const clocksOf = (random: RandomStream): Plan["clocks"] => {
 
 /** The broker's defaults, but for some that are so small that clients run into them. */
 const limitsOf = (random: RandomStream): Plan["limits"] => {
-  const small = (minimum: number, maximum: number, usual: number, chance = 0.25): number =>
-    random.chance(chance) ? random.between(minimum, maximum) : usual
+  const small = (minimum: number, maximum: number, usual: number): number =>
+    random.chance(0.25) ? random.between(minimum, maximum) : usual
   return {
     partitions: random.pick([1, 4, 16]),
     capital: random.chance(0.1) ? mebibyte : gibibyte,
     receiveMaximum: small(2, 64, 1_024),
     maximumInflight: small(1, 32, 256),
-    queueMessages: small(5, 100, 100_000, 0.15),
+    queueMessages: small(2, 30, 100_000),
     outboxBytes: small(kibibyte, 8 * kibibyte, mebibyte)
   }
 }

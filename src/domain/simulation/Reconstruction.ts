@@ -96,7 +96,8 @@ class Reader {
     const jumps = history.flatMap((event) =>
       event._tag === "ClockJumped" ? [{ at: event.at, micros: event.millis * 1000 }] : []
     )
-    this.clock = makeBrokerClock(jumps)
+    const starts = history.flatMap((event) => (event._tag === "Started" ? [event.at] : []))
+    this.clock = makeBrokerClock(jumps, starts)
     this.isOmniscient = history.some(({ _tag }) => _tag === "Taken")
   }
 
@@ -116,7 +117,13 @@ class Reader {
         return
       }
       case "Started":
-        this.brokers.push({ broker: event.broker, startedAt: event.at, readyAt: undefined, ended: undefined })
+        this.brokers.push({
+          broker: event.broker,
+          startedAt: event.at,
+          queueMessages: event.queueMessages ?? Infinity,
+          readyAt: undefined,
+          ended: undefined
+        })
         return
       case "Ready":
         this.lifeOf(event.broker).readyAt ??= event.at
@@ -147,7 +154,13 @@ class Reader {
   lifeOf(broker: string): BrokerLife {
     const known = this.brokers.findLast((life) => life.broker === broker)
     if (known !== undefined) return known
-    const life: BrokerLife = { broker, startedAt: 0, readyAt: undefined, ended: undefined }
+    const life: BrokerLife = {
+      broker,
+      startedAt: 0,
+      queueMessages: Infinity,
+      readyAt: undefined,
+      ended: undefined
+    }
     this.brokers.push(life)
     return life
   }

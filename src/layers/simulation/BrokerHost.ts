@@ -61,8 +61,8 @@ export class BrokerHost {
   /** Starts the broker, unless it runs. */
   start(): void {
     if (this.process.isAlive) return
-    const { kernel, note } = this.#surroundings
-    note({ _tag: "Started", at: kernel.now, broker: this.name })
+    const { kernel, note, plan } = this.#surroundings
+    note({ _tag: "Started", at: kernel.now, broker: this.name, queueMessages: plan.limits.queueMessages })
     this.process.start(this.#program(), {
       ended: (end) => this.#ended(end),
       logged: (level, message) => note({ _tag: "Logged", at: kernel.now, broker: this.name, level, message })

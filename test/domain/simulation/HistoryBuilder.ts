@@ -343,8 +343,8 @@ class HistoryBuilder {
     return this.event({ _tag: "Phase", at: this.#now, phase })
   }
 
-  started(broker = "broker-1"): this {
-    this.event({ _tag: "Started", at: this.#now, broker })
+  started(broker = "broker-1", queueMessages = 100_000): this {
+    this.event({ _tag: "Started", at: this.#now, broker, queueMessages })
     return this.event({ _tag: "Ready", at: this.#now, broker })
   }
 

@@ -187,14 +187,15 @@ describe("the plans of many seeds", () => {
     assert.isTrue(scarce > 0.03 && scarce < 0.2)
   })
 
-  it("publish some five to forty messages a second", () => {
+  it("publish between a message in some seconds and forty a second", () => {
     const rates = plans.map(({ clients, seconds }) => {
       const messages = clients.flatMap(({ actions }) => actions.filter(({ _tag }) => _tag === "Publish"))
       return messages.length / seconds
     })
     rates.sort((a, b) => a - b)
-    assert.isAbove(rates[Math.floor(rates.length * 0.25)]!, 5)
-    assert.isBelow(rates[Math.floor(rates.length * 0.95)]!, 40)
+    assert.isAbove(rates[Math.floor(rates.length * 0.05)]!, 0.1)
+    assert.isAbove(rates[Math.floor(rates.length * 0.85)]!, 5)
+    assert.isBelow(rates[Math.floor(rates.length * 0.98)]!, 40)
   })
 })
 

@@ -30,6 +30,17 @@ const isWaiting = ({ version, received, sent, closed }: Connection, from: number
   })
 }
 
+/** Whether so many messages were there until then that they fill a queue. Of Wills nobody is told that they did not fit. */
+const mayFillQueue = ({ brokers, publications, clears, wills }: Account, to: number): boolean => {
+  let room = Math.min(...brokers.map(({ queueMessages }) => queueMessages)) - wills.size
+  for (const { sendings } of [...publications.values(), ...clears]) {
+    if (room <= 0) return true
+    room -= sendings.filter(({ at }) => at <= to).length
+  }
+  return room <= 0
+}
+
 /** Whether some message had to wait in a time, or some was refused at all, for want of room: another may have, too. */
-export const isRoomShort = ({ connections }: Account, from: number, to: number): boolean =>
-  connections.some((connection) => isRefused(connection) || isWaiting(connection, from, to))
+export const isRoomShort = (account: Account, from: number, to: number): boolean =>
+  mayFillQueue(account, to) ||
+  account.connections.some((connection) => isRefused(connection) || isWaiting(connection, from, to))

@@ -89,7 +89,8 @@ describe("a retained message", () => {
     const expiring = () => write().at(0).connected("p").published("p", 1, { retain: true, expiry: 1 })
     assertBroken(read(expiring(), "s", 1_005, "p/m1"))
     assertBroken(read(expiring(), "s", 1_100, "p/m1"), "retained-resurrected")
-    assertBroken(read(expiring().jumped(-500), "s", 1_100, "p/m1"))
+    assertBroken(read(expiring().jumped(-500), "s", 1_100, "p/m1"), "retained-resurrected")
+    assertBroken(read(expiring().jumped(-500).started(), "s", 1_100, "p/m1"))
   })
 
   it("never goes back from one read to the next", () => {

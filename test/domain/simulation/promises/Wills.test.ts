@@ -185,6 +185,15 @@ describe("a Will", () => {
     assertBroken(waiting(20_000, 20_500), "will-lost")
   })
 
+  it("may find the queue full", () => {
+    const missing = (queueMessages: number) => {
+      const history = write().at(0).started("broker-1", queueMessages).phase("chaos")
+      return end(armed({}, history).connected("q").published("q", 1).published("q", 2).at(1_000).closed("c"))
+    }
+    assertBroken(missing(3))
+    assertBroken(missing(4), "will-lost")
+  })
+
   it("is not wanted any more when the session goes on before its delay is over", () => {
     const back = { cleanStart: false, sessionPresent: true, expiry: 60 } as const
     const delayed = (at: number) =>
