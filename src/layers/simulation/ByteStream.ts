@@ -71,6 +71,7 @@ export class ByteStream {
   /** Ends the stream when everything that waits has been sent. */
   close(): void {
     this.#isClosing = true
+    this.end.willClose()
     this.#pump()
   }
 

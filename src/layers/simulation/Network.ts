@@ -57,6 +57,7 @@ export class End<M> {
   #held: Array<() => void> = []
   #lastArrival = 0
   #maySend = true
+  #isClosing = false
   /** Whether the end of the peer's stream has come. */
   #hasEnded = false
   #isOver = false
@@ -80,9 +81,14 @@ export class End<M> {
     return this.#isOver
   }
 
-  /** Whether its own stream is ended: what still comes in is read only to be thrown away. */
+  /** Whether its own stream is ended, or will be soon: what still comes in is read only to be thrown away. */
   get hasClosed(): boolean {
-    return !this.#maySend
+    return this.#isClosing || !this.#maySend
+  }
+
+  /** Its stream will be ended as soon as what waits has been sent. */
+  willClose(): void {
+    this.#isClosing = true
   }
 
   send(message: M): void {

@@ -263,4 +263,18 @@ describe("a stream of bytes", () => {
     pass(second)
     assert.deepStrictEqual([stream.waiting, taken, empty], [0, 2500, 1])
   })
+
+  it("is not taken by a reader that is about to end its own stream", () => {
+    const { stream, there, pass } = streams(1, 1000, 0)
+    let taken = 0
+    stream.whenTaken = (total) => {
+      taken = total
+    }
+    stream.write(Buffer.alloc(300))
+    pass(second)
+    there.willClose()
+    stream.write(Buffer.alloc(500))
+    pass(second)
+    assert.deepStrictEqual([taken, there.hasClosed], [300, true])
+  })
 })
