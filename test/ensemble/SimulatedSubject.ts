@@ -3,7 +3,7 @@ import { noSession, type SessionId } from "../../src/domain/zookeeper/Znode.ts"
 import { Kernel } from "../../src/layers/simulation/Kernel.ts"
 import { type End, Network } from "../../src/layers/simulation/Network.ts"
 import { clientPort, Ensemble } from "../../src/layers/simulation/zookeeper/Ensemble.ts"
-import type * as Protocol from "../../src/layers/simulation/zookeeper/Protocol.ts"
+import type * as Protocol from "../../src/layers/zookeeper/Protocol.ts"
 import type { Subject } from "./Runner.ts"
 import type { Observation, Reply, Request, Role } from "./Script.ts"
 

@@ -4,9 +4,10 @@ import { brokerHost } from "../../../src/domain/simulation/Plan.ts"
 import type { RandomStream } from "../../../src/domain/simulation/RandomStream.ts"
 import { childrenOf } from "../../../src/domain/zookeeper/DataTree.ts"
 import { check, create, set } from "../../../src/domain/zookeeper/Znode.ts"
-import type { Dial } from "../../../src/layers/simulation/zookeeper/Client.ts"
-import type { Request } from "../../../src/layers/simulation/zookeeper/Protocol.ts"
+import type { Dial } from "../../../src/layers/zookeeper/Client.ts"
+import type { Request } from "../../../src/layers/zookeeper/Protocol.ts"
 import * as ZooKeeperSimulated from "../../../src/layers/simulation/zookeeper/ZooKeeperSimulated.ts"
+import * as Service from "../../../src/layers/zookeeper/Service.ts"
 import type { Session, ZooKeeper, ZooKeeperError } from "../../../src/services/ZooKeeper.ts"
 import { sessionTimeoutMillis, World } from "./ZooKeeperWorld.ts"
 
@@ -187,7 +188,7 @@ const work = Effect.fnUntraced(function* (
 const program = (world: World, broker: Broker, ledger: Ledger, violate: (why: string) => void) =>
   Effect.gen(function* () {
     const dial = monitored(ZooKeeperSimulated.dialOver(world.network, world.process(broker.host)), violate)
-    const zk = yield* ZooKeeperSimulated.make(dial, { servers: world.ensemble.hosts, sessionTimeoutMillis })
+    const zk = yield* Service.make(dial, { servers: world.ensemble.hosts, sessionTimeoutMillis })
     yield* zk.sessionChanges.pipe(
       Stream.runForEach((session) => Effect.sync(() => broker.sessions.push(session))),
       Effect.forkScoped

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Queue, type Scope, Stream } from "effect"
 import { set } from "../../../src/domain/zookeeper/Znode.ts"
-import type { Dial } from "../../../src/layers/simulation/zookeeper/Client.ts"
-import type { ClientMessage, ServerMessage } from "../../../src/layers/simulation/zookeeper/Protocol.ts"
+import type { Dial } from "../../../src/layers/zookeeper/Client.ts"
+import type { ClientMessage, ServerMessage } from "../../../src/layers/zookeeper/Protocol.ts"
 import * as ZooKeeperSimulated from "../../../src/layers/simulation/zookeeper/ZooKeeperSimulated.ts"
+import * as Service from "../../../src/layers/zookeeper/Service.ts"
 import type { Session, ZooKeeper, ZooKeeperError } from "../../../src/services/ZooKeeper.ts"
 import { subjectOf, zooKeeperContractIn } from "../../contract/ZooKeeperContract.ts"
 import { maximumPacketBytes, sessionTimeoutMillis, World } from "./ZooKeeperWorld.ts"
@@ -165,7 +166,7 @@ describe("simulated: sessions under faults", () => {
       Effect.gen(function* () {
         const dial = ZooKeeperSimulated.dialOver(world.network, world.process("broker-1"))
         const options = { servers: world.ensemble.hosts, sessionTimeoutMillis, maximumPacketBytes: 10_000_000 }
-        const zk = yield* ZooKeeperSimulated.make(dial, options)
+        const zk = yield* Service.make(dial, options)
         yield* zk.create("/a", empty)
         const tooLarge = new Uint8Array(maximumPacketBytes)
         assert.strictEqual(yield* reasonOf(zk.multi([set("/a", tooLarge)])), "ConnectionLoss")
@@ -191,7 +192,7 @@ describe("simulated: sessions under faults", () => {
         }
         return { ...wire, send }
       }
-      const zk = yield* ZooKeeperSimulated.make(counting, { servers: world.ensemble.hosts, sessionTimeoutMillis })
+      const zk = yield* Service.make(counting, { servers: world.ensemble.hosts, sessionTimeoutMillis })
       yield* zk.create("/p", empty)
       const paths = Array.from({ length: 1000 }, (_, at) => `/p/${at}`)
       yield* Effect.forEach(paths, (path) => zk.create(path, empty), { concurrency: "unbounded" })

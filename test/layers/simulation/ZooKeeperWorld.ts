@@ -6,6 +6,7 @@ import { Network } from "../../../src/layers/simulation/Network.ts"
 import { Process } from "../../../src/layers/simulation/Process.ts"
 import { Ensemble } from "../../../src/layers/simulation/zookeeper/Ensemble.ts"
 import * as ZooKeeperSimulated from "../../../src/layers/simulation/zookeeper/ZooKeeperSimulated.ts"
+import * as Service from "../../../src/layers/zookeeper/Service.ts"
 import type { ZooKeeper } from "../../../src/services/ZooKeeper.ts"
 
 export const sessionTimeoutMillis = 6000
@@ -40,7 +41,7 @@ export class World {
   /** A session of a host with the ensemble; to be opened inside its process. */
   connect(host: string, servers = this.ensemble.hosts): Effect.Effect<ZooKeeper["Service"], never, Scope.Scope> {
     return Effect.suspend(() =>
-      ZooKeeperSimulated.make(ZooKeeperSimulated.dialOver(this.network, this.process(host)), {
+      Service.make(ZooKeeperSimulated.dialOver(this.network, this.process(host)), {
         servers,
         sessionTimeoutMillis
       })

@@ -5,7 +5,7 @@
 import * as DataTree from "../../../domain/zookeeper/DataTree.ts"
 import type { Operation, SessionId } from "../../../domain/zookeeper/Znode.ts"
 import type { ZooKeeperReason } from "../../../services/ZooKeeper.ts"
-import type { Answer } from "./Protocol.ts"
+import type { Answer } from "../../zookeeper/Protocol.ts"
 
 /** What the leader has given a place in the order. */
 export type Change =

@@ -6,7 +6,8 @@ import { noSession, packetBytes, type SessionId } from "../../../domain/zookeepe
 import type { Kernel } from "../Kernel.ts"
 import type { End, Handlers } from "../Network.ts"
 import type { Process } from "../Process.ts"
-import { type Answer, type Ask, type Connect, type Message, nothing, read, type Request } from "./Protocol.ts"
+import type { Answer, Ask, Connect, Message, Request } from "../../zookeeper/Protocol.ts"
+import { nothing, read } from "./Answers.ts"
 import { Replica, type Transaction } from "./Replica.ts"
 import { WatchTable } from "./WatchTable.ts"
 

@@ -6,10 +6,10 @@
  * request is made, in one step each, so that the state of the session, the requests and the connection always agree.
  */
 import { Clock, Deferred, Effect, Latch, PubSub, Random, type Scope } from "effect"
-import { noSession, type SessionId } from "../../../domain/zookeeper/Znode.ts"
-import type { Session, ZooKeeperError } from "../../../services/ZooKeeper.ts"
-import { supervised } from "../../../services/Supervision.ts"
-import { failure, notConnected } from "../../ZooKeeperOperations.ts"
+import { noSession, type SessionId } from "../../domain/zookeeper/Znode.ts"
+import type { Session, ZooKeeperError } from "../../services/ZooKeeper.ts"
+import { supervised } from "../../services/Supervision.ts"
+import { failure, notConnected } from "../ZooKeeperOperations.ts"
 import type {
   Answer,
   ClientMessage,

@@ -4,10 +4,9 @@
  * A client connects, and then sends requests with growing numbers. The server answers them in their order. What its
  * watches see comes in between, before any reply that shows the change.
  */
-import type { DataTree } from "../../../domain/zookeeper/DataTree.ts"
-import { childrenOf, type Event, statOf } from "../../../domain/zookeeper/DataTree.ts"
-import type { Operation, OperationResult, SessionId, Stat, Znode } from "../../../domain/zookeeper/Znode.ts"
-import type { ZooKeeperReason } from "../../../services/ZooKeeper.ts"
+import type { Event } from "../../domain/zookeeper/DataTree.ts"
+import type { Operation, OperationResult, SessionId, Stat, Znode } from "../../domain/zookeeper/Znode.ts"
+import type { ZooKeeperReason } from "../../services/ZooKeeper.ts"
 
 /** The first message of a client: it opens a session, or goes on with one. */
 export interface Connect {
@@ -102,27 +101,3 @@ export type ClientMessage = Connect | Ask
 export type ServerMessage = Connected | Reply | Notification
 /** What a channel between the two carries. */
 export type Message = ClientMessage | ServerMessage
-
-/** Answers a read from a tree. */
-export const read = (
-  tree: DataTree,
-  request: Extract<Request, { _tag: "Get" | "Exists" | "Children" }>
-): { readonly answer: Answer; readonly exists: boolean } => {
-  const node = tree.nodes.get(request.path)
-  if (node === undefined) {
-    return { answer: request._tag === "Exists" ? nothing : noNode, exists: false }
-  }
-  const stat = statOf(node)
-  const value =
-    request._tag === "Get"
-      ? { data: node.data, stat }
-      : request._tag === "Exists"
-        ? stat
-        : { names: childrenOf(node), stat }
-  return { answer: { _tag: "Done", value }, exists: true }
-}
-
-/** The answer of requests that have no value. */
-export const nothing: Answer = { _tag: "Done", value: undefined }
-
-const noNode: Answer = { _tag: "Failed", reason: { _tag: "NoNode" } }
