@@ -29,7 +29,14 @@ const command = () =>
     // Less to parse at every start; names stay, for stack traces.
     minifySyntax: true,
     minifyWhitespace: true,
-    banner: { js: "#!/usr/bin/env node" }
+    // What is CommonJS among them loads Node's own modules by `require`, which a module does not have.
+    banner: {
+      js: [
+        "#!/usr/bin/env node",
+        'import { createRequire as makeRequire } from "node:module"',
+        "const require = makeRequire(import.meta.url)"
+      ].join("\n")
+    }
   })
 
 const libraries = () =>

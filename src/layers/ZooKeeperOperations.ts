@@ -1,6 +1,6 @@
 /** What the layers of the ZooKeeper service have in common: how operations are checked and their answers read. */
 import { Option } from "effect"
-import { refusalOf } from "../domain/zookeeper/Path.ts"
+import { refusalOf, root } from "../domain/zookeeper/Path.ts"
 import { isSequential, type Operation, type OperationResult, type Stat, type Znode } from "../domain/zookeeper/Znode.ts"
 import { ZooKeeperError, type ZooKeeperReason } from "../services/ZooKeeper.ts"
 
@@ -19,7 +19,10 @@ export const atOperation = (error: ZooKeeperError, operations: ReadonlyArray<Ope
 export const firstInvalid = (operations: ReadonlyArray<Operation>): ZooKeeperError | undefined => {
   for (let at = 0; at < operations.length; at++) {
     const operation = operations[at]!
-    const why = refusalOf(operation.path, operation._tag === "Create" && isSequential(operation.mode))
+    const why =
+      operation._tag === "Delete" && operation.path === root
+        ? "is the root, which cannot be deleted"
+        : refusalOf(operation.path, operation._tag === "Create" && isSequential(operation.mode))
     if (why !== undefined) return failure({ _tag: "InvalidPath", why }, operation.path, at)
   }
   return undefined
@@ -31,9 +34,11 @@ export const isSameZnode = (a: Option.Option<Znode>, b: Option.Option<Znode>): b
     ? a.value.stat.mzxid === b.value.stat.mzxid
     : Option.isNone(a) && Option.isNone(b)
 
-/** The answer to a create. */
+/** The answer to a create that stands alone, which has a stat everywhere. */
 export const createdOf = (result: OperationResult): { readonly path: string; readonly stat: Stat } => {
-  if (result._tag !== "Create") throw new Error(`a create was answered with the result of a ${result._tag}`)
+  if (result._tag !== "Create" || result.stat === undefined) {
+    throw new Error(`a create was answered with the result of a ${result._tag}`)
+  }
   return { path: result.path, stat: result.stat }
 }
 

@@ -23,6 +23,8 @@ export interface Subject {
   readonly connect: Effect.Effect<ZooKeeper["Service"], never, Scope.Scope>
   /** The largest request that the server takes, in bytes. */
   readonly maximumPacketBytes: number
+  /** What stands before each path in a packet; nothing by default. */
+  readonly chroot?: string
 }
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -206,9 +208,12 @@ export const zooKeeperContractIn = (name: string, declare: Declare): void => {
         assert.strictEqual(second.version, 0)
       }))
 
-    test("a packet larger than the limit is refused, one of exactly the limit is not", (zk, { maximumPacketBytes }) =>
+    test("a packet larger than the limit is refused, one of exactly the limit is not", (zk, {
+      maximumPacketBytes,
+      chroot
+    }) =>
       Effect.gen(function* () {
-        const overhead = packetBytes([set("/a", empty)])
+        const overhead = packetBytes([set("/a", empty)], chroot)
         yield* zk.create("/a", empty)
         const data = new Uint8Array(maximumPacketBytes - overhead)
         assert.strictEqual((yield* zk.set("/a", data)).dataLength, data.length)

@@ -215,7 +215,7 @@ const render = (
   const showResult = (result: OperationResult): string => {
     switch (result._tag) {
       case "Create":
-        return `created ${result.path} ${showStat(result.stat)}`
+        return `created ${result.path} ${result.stat === undefined ? "without a stat" : showStat(result.stat)}`
       case "Set":
         return `set ${showStat(result.stat)}`
       case "Delete":

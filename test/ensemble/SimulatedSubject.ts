@@ -3,6 +3,7 @@ import { noSession, type SessionId } from "../../src/domain/zookeeper/Znode.ts"
 import { Kernel } from "../../src/layers/simulation/Kernel.ts"
 import { type End, Network } from "../../src/layers/simulation/Network.ts"
 import { clientPort, Ensemble } from "../../src/layers/simulation/zookeeper/Ensemble.ts"
+import type * as Requests from "../../src/layers/simulation/zookeeper/Requests.ts"
 import type * as Protocol from "../../src/layers/zookeeper/Protocol.ts"
 import type { Subject } from "./Runner.ts"
 import type { Observation, Reply, Request, Role } from "./Script.ts"
@@ -26,7 +27,7 @@ class Client {
   /** What the session had seen before this connection. */
   readonly #formerZxid: number
   readonly #kernel: Kernel
-  #end: End<Protocol.Message> | undefined
+  #end: End<Requests.Message> | undefined
   #isOver = false
   #xid = 0
   readonly #asked: Array<Request | undefined> = []
@@ -35,7 +36,7 @@ class Client {
     this.#kernel = kernel
     this.session = session
     this.#formerZxid = session.lastZxid
-    network.dial<Protocol.Message>(host, server, clientPort, (end) => {
+    network.dial<Requests.Message>(host, server, clientPort, (end) => {
       if (this.#isOver) end?.reset()
       else if (end === undefined) this.#ended()
       else {
@@ -55,7 +56,7 @@ class Client {
     this.#end?.reset()
   }
 
-  #ask(request: Protocol.Request, asked: Request | undefined): void {
+  #ask(request: Requests.Request, asked: Request | undefined): void {
     this.#asked.push(asked)
     this.#end?.send({ _tag: "Ask", xid: ++this.#xid, request })
   }
@@ -68,7 +69,7 @@ class Client {
     })
   }
 
-  #received(message: Protocol.Message): void {
+  #received(message: Requests.Message): void {
     if (this.#isOver) return
     switch (message._tag) {
       case "Connected":
@@ -101,7 +102,7 @@ class Client {
     this.observations.push({ _tag: "Disconnected" })
   }
 
-  #requestOf(request: Request): Protocol.Request {
+  #requestOf(request: Request): Requests.Request {
     switch (request._tag) {
       case "Create":
       case "Delete":

@@ -74,9 +74,12 @@ export const Check = Schema.TaggedStruct("Check", { path: Schema.String, version
 export const Operation = Schema.Union([Create, Delete, Set, Check])
 export type Operation = typeof Operation.Type
 
-/** What the operation with the same tag answers. `path` of a sequential create carries its number. */
+/**
+ * What the operation with the same tag answers. `path` of a sequential create carries its number. A real server gives
+ * no stat for a create among other operations.
+ */
 export const OperationResult = Schema.Union([
-  Schema.TaggedStruct("Create", { path: Schema.String, stat: Stat }),
+  Schema.TaggedStruct("Create", { path: Schema.String, stat: Schema.optionalKey(Stat) }),
   Schema.TaggedStruct("Delete", {}),
   Schema.TaggedStruct("Set", { stat: Stat }),
   Schema.TaggedStruct("Check", {})
@@ -124,12 +127,13 @@ export type Refusal = typeof Refusal.Type
 
 /**
  * The size of the packet that carries a transaction to a ZooKeeper server, in bytes: what its limit on packets
- * (`jute.maxbuffer`, 1,048,575 by default) is compared with.
+ * (`jute.maxbuffer`, 1,048,575 by default) is compared with. The chroot is what stands before each path there.
  */
-export const packetBytes = (operations: ReadonlyArray<Operation>): number => {
+export const packetBytes = (operations: ReadonlyArray<Operation>, chroot = ""): number => {
+  const chrootBytes = Buffer.byteLength(chroot)
   let bytes = requestHeaderBytes + multiHeaderBytes
   for (const operation of operations) {
-    bytes += multiHeaderBytes + lengthBytes + Buffer.byteLength(operation.path)
+    bytes += multiHeaderBytes + lengthBytes + chrootBytes + Buffer.byteLength(operation.path)
     switch (operation._tag) {
       case "Create":
         bytes += lengthBytes + operation.data.length + openAclBytes + flagsBytes

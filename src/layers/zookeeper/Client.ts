@@ -47,6 +47,8 @@ export interface ClientOptions {
   readonly operationTimeoutMillis?: number
   /** How many requests may be under way; 200 by default. Those beyond it wait here. */
   readonly maximumInFlight?: number
+  /** The number that the first request follows. */
+  readonly lastXid: number
   /** What a watch has seen. */
   readonly onNotification: (notification: Notification) => void
   /** The session is connected, again or for the first time: one-shot watches have to be set again. */
@@ -111,7 +113,7 @@ export const make = Effect.fnUntraced(function* (options: ClientOptions): Effect
   let timeout = sessionTimeoutMillis
   let link: Link | undefined
   let lastZxid = 0
-  let lastXid = 0
+  let { lastXid } = options
   let isClosed = false
   let inFlight: Array<Pending> = []
   let queued: Array<Pending> = []

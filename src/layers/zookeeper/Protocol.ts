@@ -18,30 +18,16 @@ export interface Connect {
   readonly lastZxid: number
 }
 
-/** How a persistent watch looks: at one znode and its children, or at a whole subtree (its znodes, not their lists). */
-export type WatchMode = "persistent" | "recursive"
-
-/** The one-shot watches to set again after a reconnect, and the persistent ones, all by path. */
-export interface Watches {
-  /** Of znodes that existed. */
-  readonly data: ReadonlyArray<string>
-  /** Of znodes that did not. */
-  readonly absent: ReadonlyArray<string>
-  readonly children: ReadonlyArray<string>
-  readonly persistent: ReadonlyArray<string>
-  readonly recursive: ReadonlyArray<string>
-}
-
-/** What a client asks for once it is connected. */
+/**
+ * What our client asks for once it is connected. It sets one-shot watches only, and sets them again by reading again:
+ * so it misses nothing, and needs no packet that names all of them.
+ */
 export type Request =
   | { readonly _tag: "Write"; readonly operations: ReadonlyArray<Operation> }
   | { readonly _tag: "Get"; readonly path: string; readonly watch: boolean }
   | { readonly _tag: "Exists"; readonly path: string; readonly watch: boolean }
   | { readonly _tag: "Children"; readonly path: string; readonly watch: boolean }
   | { readonly _tag: "Sync"; readonly path: string }
-  /** Fires at once what has changed after the zxid. Persistent watches are set again, and do not hear what they missed. */
-  | { readonly _tag: "SetWatches"; readonly relativeZxid: number; readonly watches: Watches }
-  | { readonly _tag: "AddWatch"; readonly path: string; readonly mode: WatchMode }
   /** Removes all watches of a path that this connection has set. */
   | { readonly _tag: "RemoveWatches"; readonly path: string }
   | { readonly _tag: "Ping" }
@@ -54,8 +40,6 @@ export interface Values {
   readonly Exists: Stat | undefined
   readonly Children: { readonly names: ReadonlyArray<string>; readonly stat: Stat }
   readonly Sync: undefined
-  readonly SetWatches: undefined
-  readonly AddWatch: undefined
   readonly RemoveWatches: undefined
   readonly Ping: undefined
   readonly CloseSession: undefined
@@ -99,5 +83,3 @@ export interface Notification {
 
 export type ClientMessage = Connect | Ask
 export type ServerMessage = Connected | Reply | Notification
-/** What a channel between the two carries. */
-export type Message = ClientMessage | ServerMessage

@@ -24,6 +24,10 @@ export interface ServiceOptions {
   readonly sessionTimeoutMillis: number
   /** The largest request in bytes; 1,048,575 by default, as in ZooKeeper. */
   readonly maximumPacketBytes?: number
+  /** What stands before each path in a packet; nothing by default. */
+  readonly chroot?: string
+  /** The number that the first request follows; 0 by default. */
+  readonly lastXid?: number
 }
 
 /** Opens a session, which ends with the scope. It waits until there is a first connection. */
@@ -49,6 +53,7 @@ export const make = Effect.fnUntraced(function* (
     dial,
     servers: options.servers,
     sessionTimeoutMillis: options.sessionTimeoutMillis,
+    lastXid: options.lastXid ?? 0,
     onNotification,
     onConnected
   })
@@ -63,7 +68,7 @@ export const make = Effect.fnUntraced(function* (
       const invalid = firstInvalid(operations)
       if (invalid !== undefined) return Effect.fail(invalid)
       const path = operations[0]?.path ?? ""
-      const bytes = packetBytes(operations)
+      const bytes = packetBytes(operations, options.chroot)
       if (bytes > maximumBytes) return Effect.fail(failure({ _tag: "TooLarge", bytes, maximumBytes }, path))
       return Effect.mapError(client.ask({ _tag: "Write", operations }, path), (error) => atOperation(error, operations))
     })

@@ -6,8 +6,9 @@ import { noSession, packetBytes, type SessionId } from "../../../domain/zookeepe
 import type { Kernel } from "../Kernel.ts"
 import type { End, Handlers } from "../Network.ts"
 import type { Process } from "../Process.ts"
-import type { Answer, Ask, Connect, Message, Request } from "../../zookeeper/Protocol.ts"
+import type { Answer, Connect } from "../../zookeeper/Protocol.ts"
 import { nothing, read } from "./Answers.ts"
+import type { Ask, Message, Request } from "./Requests.ts"
 import { Replica, type Transaction } from "./Replica.ts"
 import { WatchTable } from "./WatchTable.ts"
 

@@ -4,7 +4,7 @@
  */
 import type { Event } from "../../../domain/zookeeper/DataTree.ts"
 import { parentOf, root } from "../../../domain/zookeeper/Path.ts"
-import type { WatchMode } from "../../zookeeper/Protocol.ts"
+import type { WatchMode } from "./Requests.ts"
 
 /** What a one-shot watch looks at: the znode itself, there or not, or the names of its children. */
 export type Watched = "data" | "children"

@@ -5,11 +5,12 @@
 import { Effect, Layer } from "effect"
 import { ZooKeeper } from "../../../services/ZooKeeper.ts"
 import type { Dial } from "../../zookeeper/Client.ts"
-import type { Message, ServerMessage } from "../../zookeeper/Protocol.ts"
+import type { ServerMessage } from "../../zookeeper/Protocol.ts"
 import { make, type ServiceOptions } from "../../zookeeper/Service.ts"
 import type { End, Network } from "../Network.ts"
 import type { Process } from "../Process.ts"
 import { clientPort } from "./Ensemble.ts"
+import type { Message } from "./Requests.ts"
 
 /** Connects a process with servers of a simulated ensemble. */
 export const dialOver =
