@@ -175,6 +175,7 @@ export const make = Effect.fnUntraced(function* (options: ClientOptions): Effect
   }
 
   const replied = (from: Link, { xid, zxid, answer }: Reply): void => {
+    if (xid === pingXid) return
     const pending = inFlight.shift()
     if (pending?.xid !== xid) {
       // Not the protocol: the connection cannot be trusted any more.
@@ -211,7 +212,10 @@ export const make = Effect.fnUntraced(function* (options: ClientOptions): Effect
       if (time >= deadline) return Effect.void
       let wakeAt = Math.min(deadline, time + pingInterval)
       if (watched.isAccepted) {
-        if (time >= watched.sentAt + pingInterval) submit(pendingOf({ _tag: "Ping" }, ""))
+        if (time >= watched.sentAt + pingInterval) {
+          watched.sentAt = time
+          watched.wire.send({ _tag: "Ask", xid: pingXid, request: { _tag: "Ping" } })
+        }
         wakeAt = Math.min(wakeAt, watched.sentAt + pingInterval)
       }
       return Effect.andThen(Effect.sleep(Math.max(1, wakeAt - time)), watchOver(watched))
@@ -309,6 +313,8 @@ export const make = Effect.fnUntraced(function* (options: ClientOptions): Effect
   }
 })
 
+/** The number of all pings. Nobody waits for their answers, which show that there is a server. */
+const pingXid = -2
 /** The number of a request has 31 bits. */
 const maximumXid = 2 ** 31 - 1
 const defaultMaximumInFlight = 200

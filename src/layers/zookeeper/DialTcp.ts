@@ -3,7 +3,7 @@ import * as Net from "node:net"
 import { type ConnectString, formatServer } from "../../domain/zookeeper/ConnectString.ts"
 import type { Dial } from "./Client.ts"
 import * as Packets from "./Packets.ts"
-import type { Ask, ServerMessage } from "./Protocol.ts"
+import type { Answer, Ask, ServerMessage } from "./Protocol.ts"
 
 /** The largest packet that a server may send, in bytes: much more than it stores, for the names of many children. */
 const maximumReplyBytes = 128 * 1024 * 1024
@@ -50,11 +50,11 @@ export const make = ({ servers, chroot }: ConnectString): Dial => {
       }
       const header = Packets.decodeHeader(body)
       if (header.kind === "Notification") return Packets.decodeNotification(body, chroot)
+      const { xid, zxid } = header
+      if (header.kind === "Ping") return { _tag: "Reply", xid, zxid, answer: pong }
       const ask = asked.shift()
-      const isExpected = header.kind === "Ping" ? ask?.request._tag === "Ping" : ask?.xid === header.xid
-      if (ask === undefined || !isExpected) throw new Error("an answer to another request than the oldest")
-      const answer = Packets.decodeAnswer(body, header, ask, chroot)
-      return { _tag: "Reply", xid: ask.xid, zxid: header.zxid, answer }
+      if (ask?.xid !== xid) throw new Error("an answer to another request than the oldest")
+      return { _tag: "Reply", xid, zxid, answer: Packets.decodeAnswer(body, header, ask, chroot) }
     }
 
     const received = (chunk: Buffer): void => {
@@ -93,7 +93,7 @@ export const make = ({ servers, chroot }: ConnectString): Dial => {
         if (sent._tag === "Connect") {
           write(Packets.encodeConnect(sent, password))
         } else {
-          asked.push(sent)
+          if (sent.request._tag !== "Ping") asked.push(sent)
           write(Packets.encodeAsk(sent, chroot))
         }
       },
@@ -141,3 +141,4 @@ const makeFrames = () => {
 }
 
 const lengthBytes = 4
+const pong: Answer = { _tag: "Done", value: undefined }

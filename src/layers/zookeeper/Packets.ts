@@ -75,7 +75,7 @@ export const encodeAsk = ({ xid, request }: Ask, chroot: string): Buffer => {
       // A path and an int, too.
       return ask(xid, removeWatches, new protocol.CheckVersionRequest(below(chroot, request.path), anyWatch))
     case "Ping":
-      return ask(jute.XID_PING, codes.PING, null)
+      return ask(xid, codes.PING, null)
     case "CloseSession":
       return ask(xid, codes.CLOSE_SESSION, null)
     case "Write":
