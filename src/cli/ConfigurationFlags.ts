@@ -19,6 +19,16 @@ export const keyFlags = {
     Flag.optional
   ),
   id: value("id", "NAME", "Name of the broker in the cluster (id, the host's name)"),
+  zookeeper: value(
+    "zookeeper",
+    "HOST:PORT,…/PATH",
+    "ZooKeeper ensemble to keep everything in (zookeeper.connect, embedded: in the data directory)"
+  ),
+  "zookeeper-session-timeout": value(
+    "zookeeper-session-timeout",
+    "TIME",
+    "How long ZooKeeper waits for a broker that is silent (zookeeper.sessionTimeout, 6 seconds)"
+  ),
   "log-level": Flag.Literals("log-level", ["trace", "debug", "info", "warn", "error", "fatal", "none"]).pipe(
     Flag.withMetavar("LEVEL"),
     Flag.withDescription("The least severe messages to log (log.level, info)"),

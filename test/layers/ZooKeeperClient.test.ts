@@ -218,6 +218,19 @@ describe("a client that ends", () => {
   )
 
   live(
+    "by an interruption closes its session, too",
+    Effect.gen(function* () {
+      const isOpen = yield* Deferred.make<void>()
+      const server = yield* scripted(() => {})
+      const opened = Effect.andThen(connect(server), Deferred.succeed(isOpen, undefined))
+      const fiber = yield* Effect.forkChild(Effect.scoped(Effect.andThen(opened, Effect.never)))
+      yield* Deferred.await(isOpen)
+      yield* Fiber.interrupt(fiber)
+      assert.strictEqual(server.seen.at(-1), types.close)
+    })
+  )
+
+  live(
     "answers whoever still waits, and closes its session (11)",
     Effect.gen(function* () {
       const hasCome = yield* Deferred.make<void>()

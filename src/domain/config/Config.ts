@@ -158,6 +158,9 @@ const Bank = Schema.Struct({
   )
 })
 
+/** The value of `zookeeper.connect` that is no connect string: ZooKeeper is inside the broker. */
+export const embeddedZooKeeper = "embedded"
+
 /** The whole configuration. */
 export const Config = Schema.Struct({
   id: Setting.text(
@@ -172,6 +175,24 @@ export const Config = Schema.Struct({
         default: "./data"
       },
       { allowed: "the path of a directory", pattern: /^[^\r\n\0]+$/u }
+    )
+  }),
+  zookeeper: Schema.Struct({
+    connect: Setting.text(
+      {
+        description:
+          "The ZooKeeper ensemble that holds what must survive a restart. `embedded` is one inside the broker, which keeps it in the data directory.",
+        default: embeddedZooKeeper
+      },
+      { allowed: "`embedded`, or host:port,host:port/path", pattern: /^[^\r\n\0]+$/u }
+    ),
+    sessionTimeout: Setting.duration(
+      {
+        description:
+          "After how long without a word from this broker the ensemble takes it for dead. The ensemble has bounds of its own.",
+        default: "6 seconds"
+      },
+      { minimum: "1 second", maximum: "5 minutes" }
     )
   }),
   partitions: Setting.count(

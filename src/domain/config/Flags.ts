@@ -10,6 +10,8 @@ export const keyOfFlag = {
   host: "listeners.tcp.host",
   port: "listeners.tcp.port",
   data: "data.directory",
+  zookeeper: "zookeeper.connect",
+  "zookeeper-session-timeout": "zookeeper.sessionTimeout",
   "log-level": "log.level",
   "log-format": "log.format"
 } as const

@@ -90,7 +90,8 @@ A broker reads its configuration from four places; each wins over those before i
 3. environment variables: \`MQTTZOO_\`, then the levels of the key joined by two underscores, then the words of a level
    by one. With \`_FILE\` behind the name, the value is read from the file that the variable names, and is never shown:
    \`MQTTZOO_ID_FILE=/run/secrets/id\`;
-4. flags: \`--host\`, \`--port\`, \`--data\`, \`--id\`, \`--log-level\`, \`--log-format\`, and \`--set key=value\` for every key.
+4. flags: \`--host\`, \`--port\`, \`--data\`, \`--id\`, \`--zookeeper\`, \`--zookeeper-session-timeout\`, \`--log-level\`,
+   \`--log-format\`, and \`--set key=value\` for every key.
 
 An unknown key, an unknown variable that begins with \`MQTTZOO_\`, or a value that is not allowed is an error: the broker
 does not start, says what is wrong in a line for each problem, and exits with 1. \`mqttzoo config check\` says the same

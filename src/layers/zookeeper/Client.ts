@@ -5,7 +5,7 @@
  * One fiber connects, and watches over the connection while there is one. All else happens when a message comes in or a
  * request is made, in one step each, so that the state of the session, the requests and the connection always agree.
  */
-import { Clock, Deferred, Effect, Latch, PubSub, Random, type Scope } from "effect"
+import { Clock, Deferred, Effect, Fiber, Latch, PubSub, Random, type Scope } from "effect"
 import { noSession, type SessionId } from "../../domain/zookeeper/Znode.ts"
 import type { Session, ZooKeeperError } from "../../services/ZooKeeper.ts"
 import { supervised } from "../../services/Supervision.ts"
@@ -296,11 +296,14 @@ export const make = Effect.fnUntraced(function* (options: ClientOptions): Effect
     const wasConnected = session.state === "Connected"
     become("Lost")
     if (!wasConnected || link === undefined) return Effect.void
-    return Effect.callback<void>((resume) => {
-      const pending = pendingOf({ _tag: "CloseSession" }, "")
-      pending.resume = () => resume(Effect.void)
-      submit(pending)
-    }).pipe(Effect.timeoutOption(timeout / 3), Effect.interruptible, Effect.asVoid)
+    const closed = Deferred.makeUnsafe<void>()
+    const pending = pendingOf({ _tag: "CloseSession" }, "")
+    pending.resume = () => Deferred.doneUnsafe(closed, Effect.void)
+    submit(pending)
+    // A scope that ends by an interruption would interrupt at once whatever could be: the timer runs on its own.
+    return Effect.flatMap(Effect.forkDetach(Effect.delay(Deferred.succeed(closed, undefined), timeout / 3)), (timer) =>
+      Effect.andThen(Deferred.await(closed), Fiber.interrupt(timer))
+    )
   })
 
   return {

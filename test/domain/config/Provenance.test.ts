@@ -170,7 +170,7 @@ describe("what is wrong is said with source, key, value and what is allowed", ()
     assert.strictEqual(
       message(document("port")),
       'file mqttzoo.yaml is "port"; allowed: a mapping with the keys ' +
-        "id, listeners, data, partitions, session, limits, bank, shutdown, log"
+        "id, listeners, data, zookeeper, partitions, session, limits, bank, shutdown, log"
     )
   })
 
