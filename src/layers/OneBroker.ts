@@ -27,35 +27,34 @@ export class AnotherBroker extends Schema.TaggedError<AnotherBroker>()("AnotherB
 export const hold = Effect.fnUntraced(function* (options: {
   readonly id: string
   readonly patienceMillis: number
-}): Effect.fn.Return<Effect.Effect<never, ZooKeeperError>, AnotherBroker, ZooKeeper | Scope.Scope> {
+}): Effect.fn.Return<Effect.Effect<never, ZooKeeperError>, AnotherBroker | ZooKeeperError, ZooKeeper | Scope.Scope> {
   const { id, patienceMillis } = options
   const zooKeeper = yield* ZooKeeper
   const isTaken = yield* Deferred.make<never, ZooKeeperError>()
 
   /** Creates the znode, or fails with who has it. What fails for the connection is tried again with the next one. */
-  const take: Effect.Effect<void, AnotherBroker> = zooKeeper.create(path, Buffer.from(id), "Ephemeral").pipe(
-    Effect.catch(() => holder),
+  const take: Effect.Effect<void, AnotherBroker | ZooKeeperError> = Effect.suspend(() =>
+    zooKeeper.create(path, Buffer.from(id), "Ephemeral")
+  ).pipe(
+    Effect.catchIf(isUndecided, () => holder),
     Effect.asVoid
   )
   /** Who has it; nobody, and it is tried again, or us. */
-  const holder: Effect.Effect<void, AnotherBroker> = Effect.suspend(() =>
-    Effect.flatMap(connected(zooKeeper), (session) =>
-      zooKeeper.get(path).pipe(
-        Effect.matchEffect({
-          onFailure: () => Effect.andThen(Effect.sleep(retryMillis), take),
-          onSuccess: ({ data, stat }) =>
-            stat.ephemeralOwner === session.id
-              ? Effect.void
-              : Effect.fail(new AnotherBroker({ id: Buffer.from(data).toString() }))
-        })
-      )
+  const holder: Effect.Effect<void, AnotherBroker | ZooKeeperError> = Effect.gen(function* () {
+    const session = yield* connected(zooKeeper)
+    const { data, stat } = yield* zooKeeper.get(path)
+    if (stat.ephemeralOwner !== session.id) return yield* new AnotherBroker({ id: Buffer.from(data).toString() })
+  }).pipe(
+    Effect.catchIf(
+      (error) => error._tag === "ZooKeeperError" && isUndecided(error),
+      () => Effect.andThen(Effect.sleep(retryMillis), take)
     )
   )
   const whenGone: Effect.Effect<void, ZooKeeperError> = zooKeeper
     .watch(path)
     .pipe(Stream.takeUntil(Option.isNone), Stream.runDrain)
   yield* take.pipe(
-    Effect.catch((error) =>
+    Effect.catchTag("AnotherBroker", (error) =>
       Effect.logWarning(`${error.message}; it may have crashed, waiting for the end of its session`).pipe(
         Effect.andThen(Effect.timeoutOption(Effect.ignore(whenGone), patienceMillis)),
         Effect.andThen(take)
@@ -65,13 +64,25 @@ export const hold = Effect.fnUntraced(function* (options: {
   const keep = zooKeeper.sessionChanges.pipe(
     Stream.filter(({ state }) => state === "Connected"),
     Stream.runForEach(() => take),
-    Effect.catch((error) =>
-      Effect.andThen(Effect.logError(error.message), Deferred.fail(isTaken, failure({ _tag: "SessionLost" }, path)))
-    )
+    Effect.catchTag("AnotherBroker", (error) =>
+      Effect.andThen(Effect.logError(error.message), Effect.fail(failure({ _tag: "SessionLost" }, path)))
+    ),
+    Effect.catch((error) => Deferred.fail(isTaken, error))
   )
   yield* Effect.forkScoped(supervised("the hold on the ZooKeeper tree", keep))
   return Deferred.await(isTaken)
 })
+
+/** Whether the znode may be there, may be ours, or may be created yet. */
+const isUndecided = ({ reason }: ZooKeeperError): boolean => undecided.has(reason._tag)
+
+const undecided: ReadonlySet<ZooKeeperError["reason"]["_tag"]> = new Set([
+  "NodeExists",
+  "NoNode",
+  "ConnectionLoss",
+  "SessionLost",
+  "Unavailable"
+])
 
 /** Between two tries for a znode that is neither there nor can be created. */
 const retryMillis = 50
